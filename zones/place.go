@@ -1,0 +1,31 @@
+package zones
+
+// Point is a spot on the earth in degrees. The zero Point is "unknown", which
+// is not the same as 0,0 in the Gulf of Guinea.
+type Point struct {
+	Lat, Lon float64
+	Known    bool
+}
+
+// Origin tells how a Place was found.
+type Origin uint8
+
+// Where a Place may come from, weakest first.
+const (
+	FromDefault  Origin = iota // nothing knows the address
+	FromGeoIP                  // the MMDB file
+	FromRegistry               // a site's networks
+)
+
+// Place is where an address is, as far as it matters for choosing members.
+// It is comparable: equal Places get equal answers.
+type Place struct {
+	Site      string // "" unless the registry knows the network
+	Country   string // ISO 3166 alpha-2, lower case; "" unknown
+	Continent string // one of Continents; "" unknown
+	At        Point  // GeoIP points are the middle of a 1° cell
+	Origin    Origin
+}
+
+// PlaceID numbers the distinct Places of one Atlas. 0 is the default place.
+type PlaceID uint32
