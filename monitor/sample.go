@@ -27,7 +27,7 @@ type Sample struct {
 	Addr    netip.Addr
 	Outcome Outcome
 
-	Offset       time.Duration // member's clock minus ours
+	Offset       time.Duration // member's clock minus ours; 0 when the packet had no usable times
 	RTT          time.Duration
 	RootDistance time.Duration // RTT/2 + root delay/2 + root dispersion, to the primary source
 	Stratum      uint8
@@ -36,6 +36,6 @@ type Sample struct {
 	Kiss         string // "RATE", "DENY", …; "" when no kiss code came
 	Invalid      string // why freshness or order of times is wrong; "" when they are right
 
-	Sent, Lost int    // exchanges tried and unanswered in this check
-	Err        string // for Silent and Unmeasured: what happened
+	Sent, Lost int    // requests that left in this check and, of those, unanswered
+	Err        string // for Silent and Unmeasured: what happened, without the address
 }

@@ -1,0 +1,102 @@
+package monitor
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// tally folds the exchanges of one check into its Sample.
+type tally struct {
+	best       Sample
+	tries      int
+	sent, lost int
+}
+
+// add takes one exchange in and reports whether it settles the check: a kiss
+// code, stratum 0 or one above 10 is the result whatever else came, and asking
+// on would only make a limited member angrier.
+func (t *tally) add(s Sample) bool {
+	t.tries++
+	t.sent += s.Sent
+	t.lost += s.Lost
+	final := s.Outcome == Answered && (s.Kiss != "" || s.Stratum == 0 || s.Stratum > lastStratum)
+	if final || t.tries == 1 || better(s, t.best) {
+		t.best = s
+	}
+	return final
+}
+
+// sample returns the result so far as the Sample of one check.
+func (t *tally) sample(addr netip.Addr, vantage string, now time.Time) Sample {
+	s := t.best
+	s.Addr, s.Vantage, s.Time = addr, vantage, now.Round(0).UTC()
+	s.Sent, s.Lost = t.sent, t.lost
+	return s
+}
+
+// better reports whether a says more about a member than b: the lowest round
+// trip of those with right times; else any answer; else, that we could not
+// measure, for then the silences beside it may be ours too.
+func better(a, b Sample) bool {
+	if worth(a) != worth(b) {
+		return worth(a) > worth(b)
+	}
+	return worth(a) == 3 && a.RTT < b.RTT
+}
+
+func worth(s Sample) int {
+	switch {
+	case s.Outcome == Silent:
+		return 0
+	case s.Outcome == Unmeasured:
+		return 1
+	case s.Invalid != "":
+		return 2
+	}
+	return 3
+}
+
+// Check measures addr now, with all samples and their gaps, and returns when
+// done or when ctx ends (then Unmeasured, unless an answer came before). It
+// needs no Run, sends beside whatever Run sends, and calls no Record.
+func (p *Prober) Check(ctx context.Context, addr netip.Addr) Sample {
+	p.once.Do(p.init)
+	var t tally
+	for {
+		start := time.Now()
+		if t.add(p.ask(ctx, addr)) || t.tries >= p.Samples {
+			break
+		}
+		if !sleep(ctx, time.Until(start.Add(p.Gap))) {
+			t.add(Sample{Outcome: Unmeasured, Err: cancelled})
+			break
+		}
+	}
+	return t.sample(addr, p.Vantage, time.Now())
+}
+
+// ask does one exchange with a member, wherever Map sends it.
+func (p *Prober) ask(ctx context.Context, addr netip.Addr) Sample {
+	to, mapped := p.Map[addr]
+	if !mapped {
+		to = netip.AddrPortFrom(addr, p.Port)
+	}
+	from := p.Source6
+	if to.Addr().Unmap().Is4() {
+		from = p.Source4
+	}
+	return p.Query(ctx, to, from, p.Timeout)
+}
+
+// sleep waits for d and reports whether ctx outlasted it.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
+	}
+}
