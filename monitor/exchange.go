@@ -95,6 +95,9 @@ func (x *exchange) options(timeout time.Duration) ntp.QueryOptions {
 // elsewhere, and closes it when the context ends. Closing is what lasts: beevik
 // sets its own deadline afterwards.
 func (x *exchange) dial() (net.Conn, error) {
+	if !x.to.IsValid() {
+		return nil, errors.New("no address to ask")
+	}
 	var local *net.UDPAddr
 	if x.from.IsValid() {
 		local = net.UDPAddrFromAddrPort(netip.AddrPortFrom(x.from, 0))
@@ -128,6 +131,8 @@ func (x *exchange) ProcessResponse(b []byte) error {
 	}
 	x.answered = true
 	copy(x.head[:], b)
+	// Poll and precision are of no use to us, and beevik v1.6.0 panics on −128.
+	b[2], b[3] = 0, 0
 	return nil
 }
 
@@ -165,7 +170,7 @@ func (x *exchange) invalid(r *ntp.Response) string {
 	case errors.Is(err, ntp.ErrInvalidTime) && binary.BigEndian.Uint64(x.head[16:]) == 0:
 		return "no reference time"
 	case errors.Is(err, ntp.ErrServerClockFreshness):
-		age := r.Time.Sub(r.ReferenceTime)
+		age := r.Time.Sub(r.ReferenceTime).Round(time.Hour)
 		return fmt.Sprintf("clock last set %d hours ago", age/time.Hour)
 	case errors.Is(err, ntp.ErrInvalidTime):
 		return "sent before its reference time"

@@ -1,0 +1,226 @@
+package monitor
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func good(offset time.Duration) Sample {
+	return Sample{Stratum: 2, Offset: offset, RTT: time.Millisecond, RootDistance: 10 * time.Millisecond, Sent: 3}
+}
+
+func kissed(code string) Sample { return Sample{Leap: 3, Kiss: code, Sent: 1} }
+
+func atStratum(n uint8) Sample { s := good(0); s.Stratum = n; return s }
+
+var silent = Sample{Outcome: Silent, Err: timedOut, Sent: 3, Lost: 3}
+
+func near(a, b, tolerance float64) bool { return a == b || math.Abs(a-b) <= tolerance }
+
+func TestStepsSettle(t *testing.T) {
+	p := NTPPool()
+	for _, tt := range []struct {
+		ms           int
+		step, steady float64
+	}{
+		{0, 1, 20}, {25, 1, 20}, {26, 0.993658, 19.873}, {50, 0.83365, 16.673}, {75, 0.666975, 13.340},
+		{100, 0.5003, 10.006}, {125, 0.4425, 8.85}, {200, 0.2694, 5.388}, {400, -0.1922, -3.844},
+		{749, -0.997692, -19.954}, {750, -1, -20}, {751, -2, -40}, {3000, -2, -40}, {3001, -4, -80},
+	} {
+		for _, sign := range []int{1, -1} {
+			s := good(time.Duration(sign*tt.ms) * time.Millisecond)
+			step, limit, _ := Judge(s, p)
+			if !near(step, tt.step, 1e-9) {
+				t.Errorf("%d ms: step %v, want %v", sign*tt.ms, step, tt.step)
+			}
+			if capped := !math.IsInf(limit, 1); capped != (tt.ms > 3000) || capped && limit != -20 {
+				t.Errorf("%d ms: cap %v", sign*tt.ms, limit)
+			}
+			for _, start := range []float64{WorstScore, 0, BestScore} {
+				score := start
+				for range 400 {
+					score = Next(score, s, p)
+				}
+				if !near(score, tt.steady, 0.000501) { // given to three digits
+					t.Errorf("%d ms: settles at %v from %v, want %v", sign*tt.ms, score, start, tt.steady)
+				}
+			}
+		}
+	}
+}
+
+func TestSequence(t *testing.T) {
+	score := 0.0
+	for i, st := range []struct {
+		s    Sample
+		want float64
+	}{
+		{good(0), 1}, {good(0), 1.95}, {good(0), 2.8525}, {silent, -2.290125},
+		{Sample{Outcome: Unmeasured, Err: "connect: network is unreachable"}, -2.290125},
+		{kissed("RATE"), -5.675619}, {kissed("DENY"), -50}, {good(0), -46.5},
+		{good(5 * time.Second), -48.175}, {good(0), -44.76625},
+	} {
+		score = Next(score, st.s, NTPPool())
+		if !near(score, st.want, 1e-6) {
+			t.Fatalf("after check %d: %v, want %v", i, score, st.want)
+		}
+	}
+}
+
+func TestChecksToReach(t *testing.T) {
+	for _, tt := range []struct{ from, to, checks, end float64 }{
+		{0, 10, 14, 10.247}, {-5, 10, 18, 0}, {-20, 10, 28, 0}, {-50, 10, 38, 0}, {-100, 10, 49, 0}, {0, 19.95, 117, 0},
+	} {
+		score, n := tt.from, 0.0
+		for ; score < tt.to; n++ {
+			score = Next(score, good(0), NTPPool())
+		}
+		if n != tt.checks || tt.end != 0 && !near(score, tt.end, 0.0005) {
+			t.Errorf("from %v to %v: %v checks, score %v", tt.from, tt.to, n, score)
+		}
+	}
+}
+
+func TestChecksToLeave(t *testing.T) {
+	ms := func(n time.Duration) Sample { return good(n * time.Millisecond) }
+	for _, tt := range []struct {
+		name   string
+		s      Sample
+		checks int
+	}{
+		{"timeouts", silent, 2}, {"RATE", kissed("RATE"), 3}, {"bad stratum", atStratum(16), 3},
+		{"751 ms", ms(751), 4}, {"750 ms", ms(750), 6}, {"200 ms", ms(200), 23}, {"125 ms", ms(125), 45}, {"110 ms", ms(110), 62},
+	} {
+		score, n := float64(BestScore), 0
+		for ; score >= 10; n++ {
+			score = Next(score, tt.s, NTPPool())
+		}
+		if n != tt.checks {
+			t.Errorf("%s: below 10 after %d checks, want %d", tt.name, n, tt.checks)
+		}
+	}
+	p := NTPPool()
+	if a := Next(BestScore, silent, p); a != 14 || !near(Next(a, silent, p), 8.3, 1e-9) {
+		t.Error("timeouts from 20 are not 14.0 and 8.3")
+	}
+}
+
+// First match wins, and an offset beyond 3 s caps whatever matched.
+func TestJudgeRules(t *testing.T) {
+	none := math.Inf(1)
+	with := func(edit func(*Sample)) Sample { s := good(5 * time.Millisecond); edit(&s); return s }
+	for _, tt := range []struct {
+		s           Sample
+		step, limit float64
+		why         string
+	}{
+		{good(0), 1, none, "offset +0 µs"},
+		{good(-41 * time.Microsecond), 1, none, "offset -41 µs"},
+		{good(312 * time.Millisecond), 0.731 - 2.308*0.312, none, "offset +312 ms"},
+		{good(-3001 * time.Millisecond), -4, -20, "offset -3.001 s"},
+		{silent, -5, none, "no answer"},
+		{Sample{Outcome: Silent}, -5, none, "no answer"},
+		{Sample{Outcome: Silent, Err: "port unreachable"}, -5, none, "no answer: port unreachable"},
+		{Sample{Outcome: Unmeasured, Err: "connect: network is unreachable"}, 0, none, "not measured: connect: network is unreachable"},
+		{kissed("RATE"), -3.5, none, "kiss code RATE"},
+		{kissed("DENY"), -10, -50, "kiss code DENY"},
+		{kissed("RSTR"), -10, -50, "kiss code RSTR"},
+		{kissed("INIT"), -4, none, "kiss code INIT"},
+		{with(func(s *Sample) { s.Stratum = 0 }), -4, none, "stratum 0 (unsynchronised)"},
+		{with(func(s *Sample) { s.Stratum = 7 }), 1, none, "offset +5 ms"},
+		{with(func(s *Sample) { s.Stratum = 8 }), -4, none, "stratum 8"},
+		{with(func(s *Sample) { s.Stratum = 10 }), -4, none, "stratum 10"},
+		{with(func(s *Sample) { s.Stratum = 11 }), -4, none, "stratum 11"},
+		{with(func(s *Sample) { s.Stratum = 16 }), -4, none, "stratum 16 (unsynchronised)"},
+		{with(func(s *Sample) { s.Stratum = 16; s.Offset = 4 * time.Second }), -4, -20, "stratum 16 (unsynchronised)"},
+		{with(func(s *Sample) { s.Stratum = 9; s.Offset = -4 * time.Second }), -4, -20, "offset -4 s"},
+		{with(func(s *Sample) { s.Leap = 3 }), -4, none, "leap 3: clock not synchronised"},
+		{with(func(s *Sample) { s.Leap = 3; s.Offset = 4 * time.Second }), -4, -20, "leap 3: clock not synchronised"},
+		{with(func(s *Sample) { s.Leap = 2 }), 1, none, "offset +5 ms"},
+		{with(func(s *Sample) { s.RootDistance = 1500 * time.Millisecond }), 1, none, "offset +5 ms"},
+		{with(func(s *Sample) { s.RootDistance = 2100 * time.Millisecond }), -4, none, "root distance 2.1 s"},
+		{with(func(s *Sample) { s.RootDistance = 2 * time.Second; s.Offset = 4 * time.Second }), -4, -20, "root distance 2 s"},
+		{with(func(s *Sample) { s.Invalid = "sent before it received" }), -4, none, "sent before it received"},
+		{with(func(s *Sample) { s.Invalid = "no reference time"; s.Offset = time.Minute }), -4, -20, "no reference time"},
+	} {
+		step, limit, why := Judge(tt.s, NTPPool())
+		if !near(step, tt.step, 1e-12) || limit != tt.limit || why != tt.why {
+			t.Errorf("%+v:\n got %v %v %q\nwant %v %v %q", tt.s, step, limit, why, tt.step, tt.limit, tt.why)
+		}
+	}
+}
+
+func TestSigned(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "+0 µs", -300: "+0 µs", -600: "-1 µs", 999*time.Microsecond + 999: "+1 ms", 1234567: "+1.24 ms",
+		-99960 * time.Microsecond: "-100 ms", 100 * time.Millisecond: "+100 ms", 400 * time.Second: "+400 s",
+	} {
+		if got := signed(d); got != want {
+			t.Errorf("%d ns: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// A profile is data: other numbers judge otherwise without other code.
+func TestProfileIsData(t *testing.T) {
+	p := NTPPool()
+	p.Bands = []Band{{UpTo: 5 * time.Millisecond, At0: 1}, {UpTo: 50 * time.Millisecond, At0: 10. / 9, Slope: 200. / 9}}
+	p.FarCap = math.Inf(1)
+	for ms, want := range map[time.Duration]float64{5: 1, 50: 0, 51: -4} {
+		if step, limit, _ := Judge(good(ms*time.Millisecond), p); !near(step, want, 1e-9) || !math.IsInf(limit, 1) {
+			t.Errorf("%d ms: step %v cap %v", ms, step, limit)
+		}
+	}
+	p.Bands = nil
+	if step, _, _ := Judge(good(0), p); step != p.Beyond {
+		t.Errorf("without bands: %v", step)
+	}
+}
+
+func TestNextProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := Sample{
+			Outcome:      Outcome(rapid.IntRange(0, 2).Draw(t, "outcome")),
+			Offset:       time.Duration(rapid.Int64().Draw(t, "offset")),
+			RootDistance: time.Duration(rapid.Int64().Draw(t, "root distance")),
+			Stratum:      rapid.Uint8().Draw(t, "stratum"),
+			Leap:         rapid.Uint8Range(0, 3).Draw(t, "leap"),
+			Kiss:         rapid.SampledFrom([]string{"", "RATE", "DENY", "RSTR", "STEP"}).Draw(t, "kiss"),
+		}
+		score := rapid.Float64Range(WorstScore, BestScore).Draw(t, "score")
+		p := NTPPool()
+		step, limit, why := Judge(s, p)
+		next := Next(score, s, p)
+		switch {
+		case next < WorstScore || next > BestScore || next > limit:
+			t.Fatalf("%v after %v, cap %v", next, score, limit)
+		case s.Outcome == Unmeasured && next != score:
+			t.Fatalf("an unmeasured check moved %v to %v", score, next)
+		case why == "" || strings.ContainsAny(why, "\n"):
+			t.Fatalf("why is not one line: %q", why)
+		case step >= GoodStep && s.Offset.Abs() > 101*time.Millisecond:
+			t.Fatalf("offset %v counts as good", s.Offset)
+		}
+		s.Offset = -s.Offset
+		if other, l, _ := Judge(s, p); other != step || l != limit {
+			t.Fatalf("step %v for %v and %v for its negative", step, -s.Offset, other)
+		}
+	})
+}
+
+func BenchmarkJudge(b *testing.B) {
+	p := NTPPool()
+	for _, offset := range []time.Duration{time.Millisecond, 300 * time.Millisecond} {
+		b.Run(fmt.Sprint(offset), func(b *testing.B) {
+			score := 0.0
+			for b.Loop() {
+				score = Next(score, good(offset), p)
+			}
+		})
+	}
+}
