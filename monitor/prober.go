@@ -62,15 +62,16 @@ type Prober struct {
 // target is one watched address. Between take and put it belongs to the worker
 // that asks it, but for gone and round, which are guarded by Prober.mu.
 type target struct {
-	addr  netip.Addr
-	phase phase
-	pace  pace
-	held  time.Duration // kiss code back-off, 0 when there is none
-	due   time.Time
-	start time.Time // of the check under way
-	check tally
-	gone  bool // no longer watched; forgotten when it comes by
-	round bool // counted in pending
+	addr    netip.Addr
+	phase   phase
+	pace    pace
+	held    time.Duration // kiss code back-off, 0 when there is none
+	due     time.Time
+	start   time.Time // of the check under way
+	check   tally
+	skipped bool // its last slot was left out
+	gone    bool // no longer watched; forgotten when it comes by
+	round   bool // counted in pending
 }
 
 func (p *Prober) init() {

@@ -93,12 +93,12 @@ func (p *Prober) take(now time.Time) (*target, time.Duration) {
 
 // skip moves a check that is late by half its period (the process was stopped,
 // or there is more to ask than Parallel allows) to its next slot, so that what
-// piled up does not go out in one burst.
+// piled up does not go out in one burst. It happens to nobody twice in a row.
 func (p *Prober) skip(t *target, now time.Time) bool {
-	if t.gone || t.round || t.check.tries > 0 || now.Sub(t.due) <= t.pace.period/2 {
+	if t.gone || t.round || t.skipped || t.check.tries > 0 || now.Sub(t.due) <= t.pace.period/2 {
 		return false
 	}
-	t.due = t.phase.slot(t.pace.period, now)
+	t.due, t.skipped = t.phase.slot(t.pace.period, now), true
 	p.late++
 	if now.Sub(p.lateSaid) >= time.Minute {
 		p.Log.Warn("checks left out: probing was late by half an interval", "checks", p.late, "parallel", p.Parallel)
@@ -111,7 +111,7 @@ func (p *Prober) skip(t *target, now time.Time) bool {
 func (p *Prober) probe(ctx context.Context, t *target) {
 	start := time.Now()
 	if t.check.tries == 0 {
-		t.start = start
+		t.start, t.skipped = start, false
 	}
 	s := p.ask(ctx, t.addr)
 	if ctx.Err() != nil {
