@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-var member = netip.MustParseAddr("10.16.0.11")
+var fra1 = netip.MustParseAddr("10.16.0.11")
 
 // asker answers the nth exchange with the nth sample, after its RTT or, when
 // it is silent, after the timeout.
@@ -74,12 +74,12 @@ func TestCheck(t *testing.T) {
 				a := &asker{samples: tt.samples}
 				p := &Prober{Vantage: "fra", Query: a.query}
 				start := time.Now()
-				got := p.Check(t.Context(), member)
+				got := p.Check(t.Context(), fra1)
 				if took := time.Since(start); took != tt.took {
 					t.Errorf("took %v, want %v", took, tt.took)
 				}
 				want := tt.best
-				want.Addr, want.Vantage, want.Time = member, "fra", time.Now().UTC()
+				want.Addr, want.Vantage, want.Time = fra1, "fra", time.Now().UTC()
 				want.Sent, want.Lost = tt.sent, tt.lost
 				if got != want {
 					t.Errorf("got  %+v\nwant %+v", got, want)
@@ -96,7 +96,7 @@ func TestCheckCancelled(t *testing.T) {
 			defer cancel()
 			p := &Prober{Query: (&asker{samples: []Sample{lost}}).query, Gap: time.Minute}
 			start := time.Now()
-			if s := p.Check(ctx, member); s.Outcome != Unmeasured || s.Err != cancelled {
+			if s := p.Check(ctx, fra1); s.Outcome != Unmeasured || s.Err != cancelled {
 				t.Errorf("%s: %+v", name, s)
 			}
 			if time.Since(start) != after {
@@ -112,12 +112,12 @@ func TestCheckAddresses(t *testing.T) {
 	a := &asker{samples: []Sample{one(0)}}
 	p := &Prober{Query: a.query, Samples: 1, Source4: src4, Source6: src6, Port: 1123,
 		Map: map[netip.Addr]netip.AddrPort{netip.MustParseAddr("fd12::12"): elsewhere}}
-	for _, addr := range []netip.Addr{member, six, netip.MustParseAddr("fd12::12"), netip.MustParseAddr("::ffff:10.1.1.1")} {
+	for _, addr := range []netip.Addr{fra1, six, netip.MustParseAddr("fd12::12"), netip.MustParseAddr("::ffff:10.1.1.1")} {
 		if s := p.Check(t.Context(), addr); s.Addr != addr {
 			t.Errorf("asked for %v, got %v", addr, s.Addr)
 		}
 	}
-	want := []netip.AddrPort{netip.AddrPortFrom(member, 1123), netip.AddrPortFrom(six, 1123), elsewhere, netip.MustParseAddrPort("[::ffff:10.1.1.1]:1123")}
+	want := []netip.AddrPort{netip.AddrPortFrom(fra1, 1123), netip.AddrPortFrom(six, 1123), elsewhere, netip.MustParseAddrPort("[::ffff:10.1.1.1]:1123")}
 	if !slices.Equal(a.to, want) {
 		t.Errorf("asked %v, want %v", a.to, want)
 	}
@@ -136,9 +136,9 @@ func TestCheckOverTheWire(t *testing.T) {
 		}
 		return answer(q).at(time.Now().Add(300 * time.Millisecond))
 	})
-	p := &Prober{Map: map[netip.Addr]netip.AddrPort{member: to}, Gap: time.Millisecond, Timeout: patience}
-	s := p.Check(t.Context(), member)
-	if s.Outcome != Answered || s.Sent != 3 || s.Lost != 1 || s.Addr != member {
+	p := &Prober{Map: map[netip.Addr]netip.AddrPort{fra1: to}, Gap: time.Millisecond, Timeout: patience}
+	s := p.Check(t.Context(), fra1)
+	if s.Outcome != Answered || s.Sent != 3 || s.Lost != 1 || s.Addr != fra1 {
 		t.Errorf("%+v", s)
 	}
 	if d := s.Offset - 300*time.Millisecond; d.Abs() > s.RTT/2+time.Microsecond {

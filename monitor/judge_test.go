@@ -10,13 +10,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-func good(offset time.Duration) Sample {
+func offBy(offset time.Duration) Sample {
 	return Sample{Stratum: 2, Offset: offset, RTT: time.Millisecond, RootDistance: 10 * time.Millisecond, Sent: 3}
 }
 
 func kissed(code string) Sample { return Sample{Leap: 3, Kiss: code, Sent: 1} }
 
-func atStratum(n uint8) Sample { s := good(0); s.Stratum = n; return s }
+func atStratum(n uint8) Sample { s := offBy(0); s.Stratum = n; return s }
 
 var silent = Sample{Outcome: Silent, Err: timedOut, Sent: 3, Lost: 3}
 
@@ -33,7 +33,7 @@ func TestStepsSettle(t *testing.T) {
 		{749, -0.997692, -19.954}, {750, -1, -20}, {751, -2, -40}, {3000, -2, -40}, {3001, -4, -80},
 	} {
 		for _, sign := range []int{1, -1} {
-			s := good(time.Duration(sign*tt.ms) * time.Millisecond)
+			s := offBy(time.Duration(sign*tt.ms) * time.Millisecond)
 			step, limit, _ := Judge(s, p)
 			if !near(step, tt.step, 1e-9) {
 				t.Errorf("%d ms: step %v, want %v", sign*tt.ms, step, tt.step)
@@ -60,10 +60,10 @@ func TestSequence(t *testing.T) {
 		s    Sample
 		want float64
 	}{
-		{good(0), 1}, {good(0), 1.95}, {good(0), 2.8525}, {silent, -2.290125},
+		{offBy(0), 1}, {offBy(0), 1.95}, {offBy(0), 2.8525}, {silent, -2.290125},
 		{Sample{Outcome: Unmeasured, Err: "connect: network is unreachable"}, -2.290125},
-		{kissed("RATE"), -5.675619}, {kissed("DENY"), -50}, {good(0), -46.5},
-		{good(5 * time.Second), -48.175}, {good(0), -44.76625},
+		{kissed("RATE"), -5.675619}, {kissed("DENY"), -50}, {offBy(0), -46.5},
+		{offBy(5 * time.Second), -48.175}, {offBy(0), -44.76625},
 	} {
 		score = Next(score, st.s, NTPPool())
 		if !near(score, st.want, 1e-6) {
@@ -78,7 +78,7 @@ func TestChecksToReach(t *testing.T) {
 	} {
 		score, n := tt.from, 0.0
 		for ; score < tt.to; n++ {
-			score = Next(score, good(0), NTPPool())
+			score = Next(score, offBy(0), NTPPool())
 		}
 		if n != tt.checks || tt.end != 0 && !near(score, tt.end, 0.0005) {
 			t.Errorf("from %v to %v: %v checks, score %v", tt.from, tt.to, n, score)
@@ -87,7 +87,7 @@ func TestChecksToReach(t *testing.T) {
 }
 
 func TestChecksToLeave(t *testing.T) {
-	ms := func(n time.Duration) Sample { return good(n * time.Millisecond) }
+	ms := func(n time.Duration) Sample { return offBy(n * time.Millisecond) }
 	for _, tt := range []struct {
 		name   string
 		s      Sample
@@ -113,16 +113,16 @@ func TestChecksToLeave(t *testing.T) {
 // First match wins, and an offset beyond 3 s caps whatever matched.
 func TestJudgeRules(t *testing.T) {
 	none := math.Inf(1)
-	with := func(edit func(*Sample)) Sample { s := good(5 * time.Millisecond); edit(&s); return s }
+	with := func(edit func(*Sample)) Sample { s := offBy(5 * time.Millisecond); edit(&s); return s }
 	for _, tt := range []struct {
 		s           Sample
 		step, limit float64
 		why         string
 	}{
-		{good(0), 1, none, "offset +0 µs"},
-		{good(-41 * time.Microsecond), 1, none, "offset -41 µs"},
-		{good(312 * time.Millisecond), 0.731 - 2.308*0.312, none, "offset +312 ms"},
-		{good(-3001 * time.Millisecond), -4, -20, "offset -3.001 s"},
+		{offBy(0), 1, none, "offset +0 µs"},
+		{offBy(-41 * time.Microsecond), 1, none, "offset -41 µs"},
+		{offBy(312 * time.Millisecond), 0.731 - 2.308*0.312, none, "offset +312 ms"},
+		{offBy(-3001 * time.Millisecond), -4, -20, "offset -3.001 s"},
 		{silent, -5, none, "no answer"},
 		{Sample{Outcome: Silent}, -5, none, "no answer"},
 		{Sample{Outcome: Silent, Err: "port unreachable"}, -5, none, "no answer: port unreachable"},
@@ -172,12 +172,12 @@ func TestProfileIsData(t *testing.T) {
 	p.Bands = []Band{{UpTo: 5 * time.Millisecond, At0: 1}, {UpTo: 50 * time.Millisecond, At0: 10. / 9, Slope: 200. / 9}}
 	p.FarCap = math.Inf(1)
 	for ms, want := range map[time.Duration]float64{5: 1, 50: 0, 51: -4} {
-		if step, limit, _ := Judge(good(ms*time.Millisecond), p); !near(step, want, 1e-9) || !math.IsInf(limit, 1) {
+		if step, limit, _ := Judge(offBy(ms*time.Millisecond), p); !near(step, want, 1e-9) || !math.IsInf(limit, 1) {
 			t.Errorf("%d ms: step %v cap %v", ms, step, limit)
 		}
 	}
 	p.Bands = nil
-	if step, _, _ := Judge(good(0), p); step != p.Beyond {
+	if step, _, _ := Judge(offBy(0), p); step != p.Beyond {
 		t.Errorf("without bands: %v", step)
 	}
 }
@@ -219,7 +219,7 @@ func BenchmarkJudge(b *testing.B) {
 		b.Run(fmt.Sprint(offset), func(b *testing.B) {
 			score := 0.0
 			for b.Loop() {
-				score = Next(score, good(offset), p)
+				score = Next(score, offBy(offset), p)
 			}
 		})
 	}

@@ -469,7 +469,7 @@ func TestProberOverTheWire(t *testing.T) {
 	far, dead, limited := netip.MustParseAddr("10.16.0.12"), netip.MustParseAddr("10.16.0.13"), netip.MustParseAddr("10.16.0.14")
 	p := &Prober{Interval: 50 * time.Millisecond, Gap: time.Millisecond, Timeout: 100 * time.Millisecond, Eager: true,
 		Map: map[netip.Addr]netip.AddrPort{
-			member:  serveNTP(t, "127.0.0.1:0", func(q []byte) []byte { return answer(q) }),
+			fra1:    serveNTP(t, "127.0.0.1:0", func(q []byte) []byte { return answer(q) }),
 			far:     serveNTP(t, "127.0.0.1:0", func(q []byte) []byte { return answer(q).at(time.Now().Add(time.Hour)) }),
 			dead:    serveNTP(t, "127.0.0.1:0", func([]byte) []byte { return nil }),
 			limited: serveNTP(t, "127.0.0.1:0", func(q []byte) []byte { return answer(q).kiss("RATE") }),
@@ -492,7 +492,7 @@ func TestProberOverTheWire(t *testing.T) {
 			case <-ctx.Done():
 			case s := <-samples:
 				switch step, _, _ := Judge(s, NTPPool()); {
-				case s.Addr == member && step == 1:
+				case s.Addr == fra1 && step == 1:
 					seen["good"]++
 				case s.Addr == far && step == -4 && s.Offset > 59*time.Minute:
 					seen["far"]++

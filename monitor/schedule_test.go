@@ -121,7 +121,7 @@ func TestBackoff(t *testing.T) {
 		{0, 2 * time.Hour, kissed("DENY"), 2 * time.Hour},
 		{256 * s, 64 * s, silent, 256 * s},
 		{256 * s, 64 * s, Sample{Outcome: Unmeasured}, 256 * s},
-		{256 * s, 64 * s, good(0), 0},
+		{256 * s, 64 * s, offBy(0), 0},
 		{time.Hour, 64 * s, atStratum(16), 0},
 		{256 * s, 64 * s, kissed("INIT"), 0},
 	} {
