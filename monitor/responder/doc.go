@@ -1,8 +1,16 @@
 // Package responder is the NTP server for member hosts (RFC 5905 §§ 7–9,
-// server side): a pure reply function, a clock state that it announces and
-// never makes up, and a socket loop.
+// server side).
 //
-// It imports nothing of ours, so a member host can run it without the rest.
-// ntpd and chronyd remain the better choice where they already run; this is
-// for hosts whose clock is kept by something else.
+//	chronyd, ntpd, kernel, flags ── Source ──> Clock ── *State ──┐
+//	request ── accept ── Limiter ── fill ── reply   <────────────┘
+//
+// Reply is pure: packet, stamps and State in, packet and Verdict out. Clock
+// asks the host's own sources what they know and announces that and nothing
+// else. Server moves packets between sockets and Reply, with kernel receive
+// stamps where the system gives them.
+//
+// It never sets a clock, and it imports nothing of ours, so a member host can
+// run it without the rest. ntpd and chronyd remain the better choice where
+// they already serve; this is for hosts whose clock is kept by something else,
+// or whose daemon shall not face the network.
 package responder

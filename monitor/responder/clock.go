@@ -1,0 +1,117 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// hold is how long a source that stopped answering is taken to be restarting.
+// Its last word stands meanwhile, with the dispersion growing.
+const hold = 5 * time.Minute
+
+// every is how often the sources are asked.
+const every = time.Second
+
+// Clock announces what the first Source that answers says, in the order given.
+// A source that answered within the last 5 minutes is not passed over for a
+// later one: its daemon is being restarted. One that answers "unsynchronised"
+// is believed at once. When none is left the clock is unsynchronised; a
+// stratum is never made up.
+type Clock struct {
+	sources   []heard
+	precision int8
+	log       *slog.Logger
+	current   atomic.Pointer[Announcement]
+}
+
+// heard is a Source and the last thing it said.
+type heard struct {
+	Source
+	state State
+	at    time.Time // zero: it never answered
+}
+
+// Announcement is a State and where it comes from.
+type Announcement struct {
+	State  State
+	Source string // name of the Source; "" when none answers
+	Why    error  // what the sources that do not answer said; nil when the first one answers
+}
+
+// NewClock makes a Clock that is unsynchronised until Run or Poll has asked.
+// precision is what Precision measured.
+func NewClock(precision int8, log *slog.Logger, sources ...Source) *Clock {
+	c := &Clock{precision: precision, log: log}
+	for _, s := range sources {
+		c.sources = append(c.sources, heard{Source: s})
+	}
+	c.announce(Announcement{State: Unsynchronised(), Why: errNotAsked})
+	return c
+}
+
+var errNotAsked = errors.New("not asked yet")
+
+// State is what to announce now; never nil. It is for Server.State.
+func (c *Clock) State() *State { return &c.current.Load().State }
+
+// Announced tells what is announced and why.
+func (c *Clock) Announced() Announcement { return *c.current.Load() }
+
+// Run asks the sources each second until ctx is done.
+func (c *Clock) Run(ctx context.Context) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		c.Poll(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Poll asks the sources once. It must not run beside itself or Run.
+func (c *Clock) Poll(ctx context.Context) {
+	var why error
+	for i := range c.sources {
+		s := &c.sources[i]
+		state, err := s.Read(ctx)
+		now := time.Now()
+		if err == nil {
+			s.state, s.at = state, now
+		} else {
+			why = errors.Join(why, err)
+		}
+		if err == nil || !s.at.IsZero() && now.Sub(s.at) < hold {
+			c.announce(Announcement{State: s.state, Source: s.Name, Why: why})
+			return
+		}
+	}
+	c.announce(Announcement{State: Unsynchronised(), Why: why})
+}
+
+// announce publishes a and logs it where it differs in kind from the last.
+func (c *Clock) announce(a Announcement) {
+	a.State.Precision = c.precision
+	if !a.State.Synchronised() {
+		a.State.Leap, a.State.Stratum, a.State.RefID = NotInSync, MaxStratum, 0
+	}
+	was := c.current.Swap(&a)
+	if was == nil || c.log == nil {
+		return
+	}
+	is, old := &a.State, &was.State
+	if was.Why != errNotAsked && was.Source == a.Source && (was.Why == nil) == (a.Why == nil) &&
+		old.Stratum == is.Stratum && old.Leap == is.Leap && old.RefID == is.RefID {
+		return
+	}
+	level := slog.LevelInfo
+	if !is.Synchronised() || a.Why != nil {
+		level = slog.LevelWarn
+	}
+	c.log.Log(context.Background(), level, "clock", "source", a.Source, "stratum", is.Stratum, "leap", is.Leap, "why", a.Why)
+}

@@ -1,0 +1,59 @@
+package responder
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+)
+
+// Daemon asks any NTP server that runs on this host and keeps its clock, such
+// as ntpd at 127.0.0.1:123. What is announced is its own stratum and reference
+// id, not one more: it is the same clock. The difference it sees between its
+// time and the system clock is added to the dispersion; above 10 ms the clock
+// counts as unsynchronised, for then it is not the clock this daemon keeps.
+func Daemon(addr netip.AddrPort) Source {
+	name := fmt.Sprintf("NTP server at %s", addr)
+	return Source{Name: name, Read: func(ctx context.Context) (State, error) {
+		cookie := rand.Uint64()
+		var request [headerLen]byte
+		request[0] = 4<<3 | modeClient
+		binary.BigEndian.PutUint64(request[40:], cookie)
+		var s State
+		sent := time.Now()
+		err := ask(ctx, addr, request[:], func(reply []byte) (mine bool, err error) {
+			now := time.Now()
+			if len(reply) < headerLen || reply[0]&7 != modeServer || binary.BigEndian.Uint64(reply[24:]) != cookie {
+				return false, nil
+			}
+			s, err = served(reply, sent, now)
+			return true, err
+		})
+		if err != nil {
+			return State{}, unanswered(name, err)
+		}
+		return s, nil
+	}}
+}
+
+// served reads the reply to a request that left at sent and was answered at now.
+func served(p []byte, sent, now time.Time) (State, error) {
+	received := Stamp(binary.BigEndian.Uint64(p[32:]))
+	transmit := Stamp(binary.BigEndian.Uint64(p[40:]))
+	if received == 0 || transmit == 0 {
+		return State{}, errors.New("sends no time")
+	}
+	s := State{
+		Leap:           p[0] >> 6,
+		Stratum:        p[1],
+		RefID:          binary.BigEndian.Uint32(p[12:]),
+		RefTime:        Stamp(binary.BigEndian.Uint64(p[16:])).Time(now),
+		RootDelay:      shortDuration(binary.BigEndian.Uint32(p[4:])),
+		RootDispersion: shortDuration(binary.BigEndian.Uint32(p[8:])),
+		Since:          now,
+	}
+	return corrected(s, (received.Sub(StampOf(sent))+transmit.Sub(StampOf(now)))/2), nil
+}

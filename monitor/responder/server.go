@@ -1,0 +1,195 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Server answers on UDP sockets. Set the fields, then Open, then Run.
+//
+// On 64-bit Linux every request carries the kernel's receive stamp, replies
+// leave from the address that was asked, also on wildcard sockets, and no
+// packet allocates. Other systems stamp when the program wakes up and let the
+// system choose the source address, so name addresses there rather than
+// 0.0.0.0 or ::.
+type Server struct {
+	Listen []netip.AddrPort // port 0 takes a free one; :: means IPv6 only
+	// State is called for every request; nil means silence, which is a server
+	// that is there but does not answer. It must be safe for concurrent use and
+	// what it returns must not change afterwards.
+	State   func() *State
+	Limiter *Limiter     // nil: no limit
+	Log     *slog.Logger // nil: no log
+
+	sockets []*socket
+}
+
+// socket is one listening socket and what happened on it.
+type socket struct {
+	conn     *net.UDPConn
+	addr     netip.AddrPort
+	counters [verdicts]atomic.Uint64
+}
+
+// Open binds every address of Listen, without SO_REUSEPORT, so that a second
+// server is told instead of sharing the requests silently. An error names the
+// address and the mend, and leaves nothing open.
+func (s *Server) Open() error {
+	if len(s.Listen) == 0 {
+		return errors.New("ntp: no address to listen on")
+	}
+	for _, addr := range s.Listen {
+		sk, err := listen(addr)
+		if err != nil {
+			s.Close()
+			return fmt.Errorf("ntp: cannot listen on %s/udp: %w", addr, mend(err))
+		}
+		s.sockets = append(s.sockets, sk)
+	}
+	return nil
+}
+
+func listen(addr netip.AddrPort) (*socket, error) {
+	// The plain "udp" would make :: take IPv4 too and so collide with 0.0.0.0.
+	network := "udp4"
+	if addr.Addr().Is6() && !addr.Addr().Is4In6() {
+		network = "udp6"
+	}
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return prepare(c, network == "udp6", addr.Addr().IsUnspecified())
+	}}
+	conn, err := config.ListenPacket(context.Background(), network, addr.String())
+	if err != nil {
+		return nil, err
+	}
+	udp := conn.(*net.UDPConn)
+	return &socket{conn: udp, addr: udp.LocalAddr().(*net.UDPAddr).AddrPort()}, nil
+}
+
+// mend says what to do about the usual reasons why a socket cannot be bound.
+func mend(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return errors.New("already in use, by chronyd, ntpd or another responder (ss -ulpn tells which): stop it, or set \"port 0\" in chrony.conf")
+	case errors.Is(err, fs.ErrPermission):
+		return errors.New("not permitted: ports below 1024 need CAP_NET_BIND_SERVICE")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return errors.New("no interface of this host has the address")
+	}
+	return err
+}
+
+// Addrs are the addresses bound by Open, in the order of Listen.
+func (s *Server) Addrs() []netip.AddrPort {
+	var addrs []netip.AddrPort
+	for _, sk := range s.sockets {
+		addrs = append(addrs, sk.addr)
+	}
+	return addrs
+}
+
+// Run answers until ctx is done, then closes the sockets and returns nil; an
+// error tells which socket failed. It may be called once after an Open.
+func (s *Server) Run(ctx context.Context) error {
+	if len(s.sockets) == 0 {
+		return errors.New("ntp: server is not open")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	wg.Go(func() { <-ctx.Done(); s.Close() })
+	for _, sk := range s.sockets {
+		wg.Go(func() {
+			if err := s.serve(sk); err != nil && ctx.Err() == nil {
+				err = fmt.Errorf("ntp: socket %s: %w", sk.addr, err)
+				failed.CompareAndSwap(nil, &err)
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Close closes the sockets of a server that is open but does not Run. Closing
+// again does no harm.
+func (s *Server) Close() {
+	for _, sk := range s.sockets {
+		sk.conn.Close()
+	}
+}
+
+// Counters sums what happened to the packets of all sockets since Open.
+func (s *Server) Counters() Counters {
+	var sum Counters
+	for _, sk := range s.sockets {
+		for v := range sum {
+			sum[v] += sk.counters[v].Load()
+		}
+	}
+	return sum
+}
+
+var kissing = State{Leap: NotInSync, RefID: kissRATE}
+
+// answer is Reply with the server's limit and state; now is an instant shortly
+// before the call, good enough for the Limiter. The transmit stamp is taken here, last.
+func (s *Server) answer(dst, request []byte, received Stamp, client netip.AddrPort, now time.Time) ([]byte, Verdict) {
+	v := accept(request, client.Port())
+	if !v.Replied() {
+		return nil, v
+	}
+	state := s.State()
+	if state == nil {
+		return nil, Silent
+	}
+	if s.Limiter != nil {
+		switch limited := s.Limiter.Take(client.Addr(), now); limited {
+		case Kissed:
+			state, v = &kissing, Kissed
+		case Limited:
+			return nil, Limited
+		}
+	}
+	return fill(dst, request, received, StampOf(time.Now()), state), v
+}
+
+// serveAnywhere is the loop for systems without one of their own.
+func (s *Server) serveAnywhere(sk *socket) error {
+	request, reply := make([]byte, maxRequest+1), make([]byte, 0, headerLen)
+	for failures := 0; ; {
+		n, client, err := sk.conn.ReadFromUDPAddrPort(request)
+		now := time.Now()
+		if err != nil {
+			// Windows reports here that an earlier reply met a closed port, or
+			// that a request was longer than the buffer; a broken socket goes
+			// on failing.
+			if failures++; errors.Is(err, net.ErrClosed) || failures > 1000 {
+				return err
+			}
+			sk.counters[BadLength].Add(1)
+			continue
+		}
+		failures = 0
+		out, v := s.answer(reply, request[:n], StampOf(now), client, now)
+		if out != nil {
+			if _, err := sk.conn.WriteToUDPAddrPort(out, client); err != nil {
+				v = Unsent
+			}
+		}
+		sk.counters[v].Add(1)
+	}
+}

@@ -1,0 +1,108 @@
+package responder
+
+import (
+	"crypto/md5"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"time"
+)
+
+// NotInSync is the leap indicator of a clock that is not synchronised
+// (RFC 5905 figure 9).
+const NotInSync = 3
+
+// MaxStratum stands for "unsynchronised" in a State (RFC 5905 figure 11).
+const MaxStratum = 16
+
+// worthless is the root dispersion of an unsynchronised clock: MAXDISP of
+// RFC 5905, at which every client gives up, even one that looks neither at
+// leap nor at stratum.
+const worthless = 16 * time.Second
+
+// growth is PHI of RFC 5905 §7.3, the rate at which dispersion is taken to
+// grow while nobody measures the clock: 15 ppm.
+const growth = 15
+
+// State is what a server announces of its clock. Its zero value is an
+// unsynchronised clock.
+type State struct {
+	Leap           uint8         // 0 none, 1 insert, 2 delete a second this month, 3 NotInSync
+	Stratum        uint8         // 1–15; anything else is unsynchronised
+	Precision      int8          // log2 seconds, see Precision
+	RefID          uint32        // four ASCII letters at stratum 1, else the upstream's address (ParseRefID)
+	RefTime        time.Time     // when the clock was last set or corrected
+	RootDelay      time.Duration // round trip to the primary source, ≥ 0
+	RootDispersion time.Duration // error bound at the instant Since, ≥ 0
+	Since          time.Time     // from here RootDispersion grows by 15 ppm; zero: it does not grow
+
+	// Offset is added to every stamp that is sent. It makes a wrong clock out
+	// of a right one, for demonstrations and tests; nothing else sets it.
+	Offset time.Duration
+}
+
+// Unsynchronised is the State of a clock nothing is known about.
+func Unsynchronised() State {
+	return State{Leap: NotInSync, Stratum: MaxStratum, RootDispersion: worthless}
+}
+
+// Synchronised reports whether s is announced as a clock to follow.
+func (s *State) Synchronised() bool {
+	return s.Leap < NotInSync && 0 < s.Stratum && s.Stratum < MaxStratum
+}
+
+// dispersion is the root dispersion at the instant now.
+func (s *State) dispersion(now Stamp) time.Duration {
+	if s.Since.IsZero() {
+		return s.RootDispersion
+	}
+	return s.RootDispersion + max(0, now.Sub(StampOf(s.Since)))*growth/1e6
+}
+
+// ParseRefID reads a reference identifier (RFC 5905 §7.3) as operators write
+// it: at stratum 1 one to four printable ASCII letters ("GPS", "PPS"), above
+// it the address of the upstream server, of which IPv6 gives the first four
+// octets of its MD5.
+func ParseRefID(text string, stratum uint8) (uint32, error) {
+	if stratum > 1 {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return 0, fmt.Errorf("reference %q: at stratum %d this is the upstream server's IP address", text, stratum)
+		}
+		if addr = addr.Unmap(); addr.Is6() {
+			sum := md5.Sum(addr.AsSlice())
+			return binary.BigEndian.Uint32(sum[:]), nil
+		}
+		return binary.BigEndian.Uint32(addr.AsSlice()), nil
+	}
+	var id [4]byte
+	if n := copy(id[:], text); n == 0 || n < len(text) {
+		return 0, fmt.Errorf("reference %q: one to four letters such as GPS or PPS", text)
+	}
+	for _, c := range []byte(text) {
+		if c <= ' ' || c > '~' {
+			return 0, fmt.Errorf("reference %q: printable ASCII letters only", text)
+		}
+	}
+	return binary.BigEndian.Uint32(id[:]), nil
+}
+
+// Precision measures how finely this system's clock can be read (RFC 5905
+// §7.3): log2 seconds of the smallest step between two readings, rounded up.
+// It takes well under 100 ms.
+func Precision() int8 {
+	step := int64(time.Second)
+	start := time.Now()
+	for n := 0; n < 1000 && (n < 3 || time.Since(start) < 20*time.Millisecond); n++ {
+		t0 := time.Now().UnixNano()
+		t1 := time.Now().UnixNano()
+		for spin := 0; t1 == t0 && spin < 1<<22; spin++ { // a clock may stand still under test
+			t1 = time.Now().UnixNano()
+		}
+		if t1 > t0 {
+			step = min(step, t1-t0)
+		}
+	}
+	return int8(bits.Len64(uint64(step<<32/1e9)) - 32)
+}
