@@ -62,21 +62,21 @@ func tracking(p []byte, now time.Time) (State, error) {
 	case binary.BigEndian.Uint16(p[6:]) != chronyReport || len(p) < chronyLen:
 		return State{}, errors.New("sends a tracking report of an unknown format")
 	}
-	sec := int64(binary.BigEndian.Uint32(p[56:]))
-	if high := binary.BigEndian.Uint32(p[52:]); high != math.MaxInt32 { // which says "32 bits only"
+	sec := int64(binary.BigEndian.Uint32(p[60:]))
+	if high := binary.BigEndian.Uint32(p[56:]); high != math.MaxInt32 { // which says "32 bits only"
 		sec |= int64(high) << 32
 	}
-	stratum, leap := binary.BigEndian.Uint16(p[48:]), binary.BigEndian.Uint16(p[50:])
+	stratum, leap := binary.BigEndian.Uint16(p[52:]), binary.BigEndian.Uint16(p[54:])
 	s := State{
 		Leap:           uint8(min(leap, NotInSync)),
 		Stratum:        uint8(min(stratum, MaxStratum)),
 		RefID:          binary.BigEndian.Uint32(p[28:]),
-		RefTime:        time.Unix(sec, int64(binary.BigEndian.Uint32(p[60:]))),
+		RefTime:        time.Unix(sec, int64(binary.BigEndian.Uint32(p[64:]))),
 		RootDelay:      chronyFloat(p[92:]),
 		RootDispersion: chronyFloat(p[96:]),
 		Since:          now,
 	}
-	return corrected(s, chronyFloat(p[64:])), nil
+	return corrected(s, chronyFloat(p[68:])), nil
 }
 
 // chronyFloat reads seconds in chronyd's own floating point: 7 bits of signed

@@ -12,9 +12,9 @@ import (
 
 // Daemon asks any NTP server that runs on this host and keeps its clock, such
 // as ntpd at 127.0.0.1:123. What is announced is its own stratum and reference
-// id, not one more: it is the same clock. The difference it sees between its
-// time and the system clock is added to the dispersion; above 10 ms the clock
-// counts as unsynchronised, for then it is not the clock this daemon keeps.
+// id, not one more: it is the same clock. The difference it must see between
+// its time and the system clock is added to the dispersion; above 10 ms the
+// clock counts as unsynchronised, for then it is not the clock it keeps.
 func Daemon(addr netip.AddrPort) Source {
 	name := fmt.Sprintf("NTP server at %s", addr)
 	return Source{Name: name, Read: func(ctx context.Context) (State, error) {
@@ -55,5 +55,9 @@ func served(p []byte, sent, now time.Time) (State, error) {
 		RootDispersion: shortDuration(binary.BigEndian.Uint32(p[8:])),
 		Since:          now,
 	}
-	return corrected(s, (received.Sub(StampOf(sent))+transmit.Sub(StampOf(now)))/2), nil
+	// The packet arrived after sent and the reply left before now, so its time
+	// minus ours lies between these. Nearest to zero: a process that had to wait
+	// for its turn must not look like a wrong clock.
+	least, most := transmit.Sub(StampOf(now)), received.Sub(StampOf(sent))
+	return corrected(s, max(min(0, most), least)), nil
 }

@@ -22,17 +22,24 @@ func Kernel(stratum uint8, refID uint32) Source {
 	const name = "kernel"
 	return Source{Name: name, Read: func(context.Context) (State, error) {
 		s, err := readKernel()
-		switch {
-		case err != nil:
-			return State{}, unanswered(name, err)
-		case !s.Synchronised():
-			return s, nil
-		case stratum == 0 || stratum >= MaxStratum:
-			return State{}, unanswered(name, errNoStratum)
+		if err == nil {
+			s, err = vouched(s, stratum, refID)
 		}
-		s.Stratum, s.RefID = stratum, refID
+		if err != nil {
+			return State{}, unanswered(name, err)
+		}
 		return s, nil
 	}}
 }
 
-var errNoStratum = errors.New("says the clock is synchronised but cannot say at which stratum; state it")
+// vouched adds what the operator stated to what the kernel knows.
+func vouched(s State, stratum uint8, refID uint32) (State, error) {
+	switch {
+	case !s.Synchronised():
+		return s, nil
+	case stratum == 0 || stratum >= MaxStratum:
+		return State{}, errors.New("says the clock is synchronised but cannot say at which stratum; state it")
+	}
+	s.Stratum, s.RefID = stratum, refID
+	return s, nil
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package responder
+
+const kernelStamps = false

@@ -1,0 +1,125 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startChronyd runs a real chronyd that does not touch the clock (-x) with the
+// given lines of configuration, and gives the address of its command port.
+func startChronyd(t *testing.T, lines ...string) netip.AddrPort {
+	t.Helper()
+	path, err := exec.LookPath("chronyd")
+	if err != nil {
+		if path = "/usr/sbin/chronyd"; !executable(path) {
+			t.Skip("no chronyd here (Debian package chrony)")
+		}
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("chronyd wants to be started by root")
+	}
+	// Its port cannot be learnt afterwards, so a free one is picked before.
+	probe, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := probe.LocalAddr().(*net.UDPAddr).AddrPort()
+	probe.Close()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "chrony.conf")
+	lines = append(lines, "port 0", "user root", "pidfile "+filepath.Join(dir, "pid"),
+		fmt.Sprintf("cmdport %d", addr.Port()), "bindcmdaddress 127.0.0.1", "bindcmdaddress /")
+	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd := exec.Command(path, "-x", "-d", "-f", config)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
+	return addr
+}
+
+func executable(path string) bool {
+	_, err := exec.LookPath(path)
+	return err == nil
+}
+
+// eventually polls c until what it announces pleases, or fails after 20 s.
+func eventually(t *testing.T, c *Clock, pleases func(Announcement) bool) Announcement {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		c.Poll(ctx)
+		if a := c.Announced(); pleases(a) {
+			return a
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("still %+v", c.Announced())
+	return Announcement{}
+}
+
+func TestRealChronydLocal(t *testing.T) {
+	c := NewClock(-20, nil, Chronyd(startChronyd(t, "local stratum 5")))
+	a := eventually(t, c, func(a Announcement) bool { return a.Why == nil })
+	if s := a.State; s.Stratum != 5 || s.RefID != 0x7f7f0101 || s.Leap != 0 || s.RootDispersion > time.Second {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestRealChronydUnsynchronised(t *testing.T) {
+	c := NewClock(-20, nil, Chronyd(startChronyd(t)))
+	a := eventually(t, c, func(a Announcement) bool { return a.Why == nil })
+	if a.State.Synchronised() || a.Source == "" {
+		t.Errorf("%+v", a)
+	}
+}
+
+// The whole way: our server, a real chronyd that takes its time from it, and a
+// second server of ours that announces what that chronyd knows. While the
+// first is unsynchronised chronyd asks and does not follow; it does not take
+// it for a kiss either, for it follows as soon as the first has the time.
+func TestRealChronydFollowsServer(t *testing.T) {
+	upstream := NewClock(-20, nil, Stated('G'<<24|'P'<<16|'S'<<8, time.Millisecond))
+	first := &Server{State: upstream.State}
+	addr := open(t, first)
+	run(t, first)
+
+	c := NewClock(-20, nil, Chronyd(startChronyd(t, fmt.Sprintf("server 127.0.0.1 port %d minpoll -4 maxpoll -4", addr.Port()))))
+	a := eventually(t, c, func(Announcement) bool { return first.Counters()[Answered] >= 3 })
+	if a.State.Synchronised() || a.Why != nil {
+		t.Errorf("after three answers without time: %+v", a)
+	}
+	upstream.Poll(t.Context())
+	a = eventually(t, c, func(a Announcement) bool { return a.State.Synchronised() })
+	// 127.0.0.1 is its upstream; its dispersion holds at least our millisecond.
+	if s := a.State; s.Stratum != 2 || s.RefID != 0x7f000001 || s.RootDispersion < time.Millisecond {
+		t.Errorf("%+v", s)
+	}
+
+	second := &Server{State: c.State}
+	conn := dial(t, open(t, second))
+	run(t, second)
+	conn.send(packet(4, 3))
+	if got := conn.receive(); got[1] != 2 || got[0]>>6 != 0 {
+		t.Errorf("the second announces % x", got)
+	}
+}
