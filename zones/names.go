@@ -1,0 +1,78 @@
+package zones
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxName is the most characters of a domain name (RFC 1035 §2.3.4: 255 octets
+// on the wire).
+const maxName = 253
+
+// apexes are the zone's name and those of also.
+func (z *Zone) apexes() []string { return append([]string{z.Name}, z.Also...) }
+
+// holds reports whether name is one of the apexes or below one.
+func (z *Zone) holds(name string) bool {
+	for _, apex := range z.apexes() {
+		if within(name, apex) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether name is apex or below it.
+func within(name, apex string) bool {
+	return name == apex || strings.HasSuffix(name, "."+apex)
+}
+
+// names holds every label right below the apex against every other: they share
+// one namespace, whatever they are for.
+func (c *checker) names() {
+	taken := make(map[string]string)
+	for _, n := range []string{"0", "1", "2", "3"} {
+		taken[n] = "a part of the pool, as in " + n + "." + c.r.Zone.Name
+	}
+	for _, name := range Continents {
+		taken[name] = "the continent " + name
+	}
+	for _, country := range Countries() {
+		taken[country.Code] = "the country " + country.Code
+	}
+	taken["uk"] = "the country uk"
+	claim := func(label, what, rename string, path ...any) {
+		if other, ok := taken[label]; ok {
+			c.docs[0].Fault(fmt.Sprintf("%q is also %s: %s", label, other, rename), path...)
+			return
+		}
+		taken[label] = what + " " + label + " (" + c.docs[0].Line(path...) + ")"
+		for _, apex := range c.r.Zone.apexes() {
+			c.fits(label, apex, path...)
+		}
+	}
+	for _, s := range c.r.Sites {
+		claim(s.Name, "the site", "name the site otherwise", "sites", s.Name)
+	}
+	for _, p := range c.r.Pools {
+		claim(p.Name, "the pool", "name the pool otherwise", "pools", p.Name)
+	}
+	labels := make(map[string]bool)
+	for _, n := range c.r.Zone.Nameservers {
+		for _, apex := range c.r.Zone.apexes() {
+			below, ok := strings.CutSuffix(n.Name, "."+apex)
+			label := below[strings.LastIndexByte(below, '.')+1:]
+			if ok && !labels[label] { // several may stand under one label
+				labels[label] = true
+				claim(label, "the name server", "name the name server otherwise", "zone", "nameservers", n.Name)
+			}
+		}
+	}
+}
+
+// fits reports a label whose longest name, _why.0.label.apex, is too long.
+func (c *checker) fits(label, apex string, path ...any) {
+	if n := len("_why.0.") + len(label) + 1 + len(apex); n > maxName {
+		c.docs[0].Fault(fmt.Sprintf("is too long below %s: a DNS name has %d characters at most, _why.0.%s.… has %d", apex, maxName, label, n), path...)
+	}
+}

@@ -1,0 +1,337 @@
+package strict
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxFaults bounds what one file is told; a person mends a few at a time.
+const maxFaults = 200
+
+// Document is one file that was read: what is wrong with it, and where in it
+// each value stands.
+type Document struct {
+	File string
+
+	root   *yaml.Node // nil when it is not YAML or empty
+	faults Faults
+	broken map[string]bool // paths at or under which a fault lies
+	more   int             // faults beyond maxFaults
+}
+
+// Decode reads content into the struct that into points to. Keys that are
+// missing or wrong leave their default, or zero. file is the name that faults
+// carry. Decode never panics on content; ask Err for what is wrong with it.
+func Decode(file string, content []byte, into any) *Document {
+	d := &Document{File: file, broken: make(map[string]bool)}
+	v := reflect.ValueOf(into).Elem()
+	p := planFor(v.Type(), "")
+	if p.kind == record {
+		v.Set(p.blank())
+	}
+	if d.root = d.parse(content); d.root != nil {
+		d.value(d.root, p, v, nil)
+	}
+	return d
+}
+
+// Err is nil or the Faults of the document, by position.
+func (d *Document) Err() error {
+	if fs := d.Faults(); fs != nil {
+		return fs
+	}
+	return nil
+}
+
+// Faults are what Decode found and Fault added, by position; at most a few
+// hundred, the last one saying how many more there are.
+func (d *Document) Faults() Faults {
+	d.faults.sort()
+	if d.more > 0 {
+		return append(d.faults[:len(d.faults):len(d.faults)], Fault{File: d.File, What: fmt.Sprintf("and %d more faults", d.more)})
+	}
+	return d.faults
+}
+
+// parse returns the root of the only document in content.
+func (d *Document) parse(content []byte) *yaml.Node {
+	if line, what := unreadable(content); what != "" {
+		d.add(line, 1, nil, what)
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(content))
+	n, err := next(dec)
+	if err == nil && n != nil && (n.Kind != yaml.ScalarNode || n.Tag != "!!null") {
+		second, err := next(dec)
+		if second != nil {
+			d.add(second.Line, second.Column, nil, "a second document (after ---) is not taken: one file, one document")
+		} else if err != nil {
+			d.syntax(content, err)
+		}
+		return n
+	}
+	if err != nil {
+		d.syntax(content, err)
+	} else {
+		d.add(1, 1, nil, "is empty")
+	}
+	return nil
+}
+
+// next returns the root of the next document, nil after the last.
+func next(dec *yaml.Decoder) (root *yaml.Node, err error) {
+	defer func() {
+		if recover() != nil { // yaml.v3 has been known to
+			root, err = nil, errors.New("cannot be read")
+		}
+	}()
+	var n yaml.Node
+	if err := dec.Decode(&n); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if len(n.Content) != 1 {
+		return nil, errors.New("cannot be read")
+	}
+	return n.Content[0], nil
+}
+
+// unreadable finds the first byte that YAML does not have.
+func unreadable(content []byte) (line int, what string) {
+	for i := 0; i < len(content); {
+		c, size := rune(content[i]), 1
+		if c >= utf8.RuneSelf {
+			c, size = utf8.DecodeRune(content[i:])
+		}
+		if c == utf8.RuneError && size == 1 {
+			what = "is not UTF-8"
+		} else if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
+			what = fmt.Sprintf("has the control character %U", c)
+		}
+		if what != "" {
+			return 1 + bytes.Count(content[:i], []byte("\n")), what
+		}
+		i += size
+	}
+	return 0, ""
+}
+
+var (
+	errorLine = regexp.MustCompile(`^line ([0-9]+): `)
+	bareIPv6  = regexp.MustCompile(`(?:^|[\s\[{,])([0-9A-Fa-f:]*::|::[0-9A-Fa-f:.]*)(?:[\s\]},]|$)`)
+	bareTab   = regexp.MustCompile(`^ *\t`)
+)
+
+// syntax reports where the parser gave up. It names a line at best, and not
+// always the right one, so the usual mistakes are looked for around it.
+func (d *Document) syntax(content []byte, err error) {
+	what, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	if m := errorLine.FindStringSubmatch(what); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		what = what[len(m[0]):]
+	}
+	at := 0
+	for s := range bytes.Lines(content) {
+		at++
+		if at < line-1 || at > line+1 {
+			continue
+		}
+		s = bytes.TrimRight(s, "\r\n")
+		if m := bareIPv6.FindSubmatchIndex(s); m != nil {
+			d.add(at, 1+utf8.RuneCount(s[:m[2]]), nil, "YAML takes the colon for a key: quote it: "+strconv.Quote(string(s[m[2]:m[3]])))
+			return
+		}
+		if bareTab.Match(s) {
+			d.add(at, 1, nil, "is indented with a tab: use spaces")
+			return
+		}
+	}
+	d.add(line, 1, nil, "is not YAML: "+what)
+}
+
+func (d *Document) add(line, col int, at *step, what string) {
+	if len(d.faults) >= maxFaults {
+		d.more++
+		return
+	}
+	d.faults = append(d.faults, Fault{File: d.File, Line: line, Col: col, Path: at.String(), What: what})
+	for ; at != nil; at = at.up {
+		d.broken[at.String()] = true
+	}
+	d.broken[""] = true
+}
+
+func (d *Document) fault(n *yaml.Node, at *step, what string) { d.add(n.Line, n.Column, at, what) }
+
+// plain refuses what makes a file mean something else than it seems to.
+func (d *Document) plain(n *yaml.Node, at *step) bool {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		d.fault(n, at, "aliases (*"+n.Value+") are not taken: write the value out")
+	case n.Anchor != "":
+		d.fault(n, at, "anchors (&"+n.Anchor+") are not taken: write the value out where it is wanted")
+	case n.Style&yaml.TaggedStyle != 0:
+		d.fault(n, at, "tags ("+n.Tag+") are not taken")
+	default:
+		return true
+	}
+	return false
+}
+
+// value decodes n, which stands at at, into v.
+func (d *Document) value(n *yaml.Node, p *plan, v reflect.Value, at *step) {
+	if !d.plain(n, at) {
+		return
+	}
+	if p.text != nil && n.Kind == yaml.ScalarNode {
+		p = p.text
+	}
+	switch {
+	case p.kind == shaped:
+		s, before := v.Addr().Interface().(Shaped), len(d.faults)+d.more
+		shape := s.Shape()
+		d.value(n, p.elem, reflect.ValueOf(shape).Elem(), at)
+		if len(d.faults)+d.more == before {
+			if err := s.Take(shape); err != nil {
+				d.fault(n, at, err.Error())
+			}
+		}
+	case p.kind == list && n.Kind == yaml.SequenceNode:
+		d.count(n, at, p, len(n.Content))
+		v.Set(reflect.MakeSlice(p.typ, len(n.Content), len(n.Content)))
+		for i, c := range n.Content {
+			d.value(c, p.elem, v.Index(i), &step{at, "", i})
+		}
+	case p.kind == tuple && n.Kind == yaml.SequenceNode && len(n.Content) == len(p.fields):
+		for i, f := range p.fields {
+			d.value(n.Content[i], f.plan, v.Field(f.at), &step{at, "", i})
+		}
+	case p.kind == table && n.Kind == yaml.MappingNode:
+		d.count(n, at, p, len(n.Content)/2)
+		d.table(n, p, v, at)
+	case p.kind == record && n.Kind == yaml.MappingNode:
+		d.record(n, p, v, at)
+	case p.kind < list && n.Kind == yaml.ScalarNode:
+		if what := p.scalar(n.Value, n.Tag, n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0, v); what != "" {
+			d.fault(n, at, what)
+		}
+	default:
+		d.fault(n, at, p.shape(n))
+	}
+}
+
+// shape is the fault of a node that is a scalar, a list or a mapping where it
+// should not be.
+func (p *plan) shape(n *yaml.Node) string {
+	got := "nothing"
+	switch {
+	case n.Kind == yaml.SequenceNode && p.kind == tuple:
+		got = "a list of " + strconv.Itoa(len(n.Content))
+	case n.Kind == yaml.SequenceNode:
+		got = "a list"
+	case n.Kind == yaml.MappingNode && p.kind < list && len(n.Content) == 2 && n.Content[1].Tag == "!!null":
+		return "YAML takes a colon at the end for a key: quote it: " + strconv.Quote(n.Content[0].Value+":")
+	case n.Kind == yaml.MappingNode:
+		got = "a mapping"
+	case n.Tag == "!!bool":
+		got = n.Value
+	case n.Tag == "!!int", n.Tag == "!!float":
+		got = "a number"
+	case n.Tag != "!!null":
+		got = "a text"
+	}
+	return "wants " + p.wants() + ", got " + got
+}
+
+// count holds the length of a list or table against its bounds.
+func (d *Document) count(n *yaml.Node, at *step, p *plan, have int) {
+	if have == 0 && p.min == "1" {
+		d.fault(n, at, "is empty: "+p.wants()+" belongs here")
+	} else if !p.within(float64(have)) {
+		d.fault(n, at, "length "+p.outside(strconv.Itoa(have)))
+	}
+}
+
+// record decodes a mapping into the fields of a struct.
+func (d *Document) record(n *yaml.Node, p *plan, v reflect.Value, at *step) {
+	first := make([]int, len(p.fields)) // the line each key was found on
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		here := &step{at, key.Value, -1}
+		if !d.plain(key, here) {
+			continue
+		}
+		f, known := p.byName[key.Value]
+		switch {
+		case key.Kind != yaml.ScalarNode:
+			d.fault(key, at, "wants a text for a key, got "+(&plan{kind: text}).shape(key)[len("wants a text, got "):])
+		case key.Tag == "!!merge":
+			d.fault(key, at, "merge keys (<<) are not taken: write the keys out")
+		case !known:
+			names := make([]string, len(p.fields))
+			for i := range names {
+				names[i] = p.fields[i].name
+			}
+			d.fault(key, at, "unknown key "+quote(key.Value)+DidYouMean(key.Value, names))
+		case first[f] > 0:
+			d.fault(key, at, fmt.Sprintf("duplicate key %q (first at line %d)", key.Value, first[f]))
+		default:
+			first[f] = key.Line
+			d.value(value, p.fields[f].plan, v.Field(p.fields[f].at), here)
+		}
+	}
+	for i, f := range p.fields {
+		if first[i] > 0 {
+			continue
+		}
+		if f.required {
+			d.fault(n, at, strconv.Quote(f.name)+" is missing")
+		}
+		if f.missing.IsValid() {
+			v.Field(f.at).Set(f.missing)
+		}
+	}
+}
+
+// table decodes a mapping into a slice of structs, in the order of the file.
+func (d *Document) table(n *yaml.Node, p *plan, v reflect.Value, at *step) {
+	first := make(map[string]int, len(n.Content)/2)
+	out := reflect.MakeSlice(p.typ, 0, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		here := &step{at, key.Value, -1}
+		if !d.plain(key, here) {
+			continue
+		}
+		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
+			d.fault(key, at, "merge keys (<<), lists and mappings are not taken for keys")
+			continue
+		}
+		if line := first[key.Value]; line > 0 {
+			d.fault(key, at, fmt.Sprintf("duplicate key %s (first at line %d)", quote(key.Value), line))
+			continue
+		}
+		first[key.Value] = key.Line
+		e := reflect.New(p.typ.Elem()).Elem()
+		if what := p.key.scalar(key.Value, key.Tag, key.Style == 0, e.Field(p.keyAt)); what != "" {
+			d.fault(key, here, what)
+		}
+		into := e
+		if p.valueAt >= 0 {
+			into = e.Field(p.valueAt)
+		}
+		d.value(value, p.elem, into, here)
+		out = reflect.Append(out, e)
+	}
+	v.Set(out)
+}

@@ -1,0 +1,76 @@
+package strict
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// At returns a Fault without What at the value that path leads to, each
+// element a key or an index: At("members", 3, "addresses", 0). A list or a
+// mapping stands where its key does. What is not in the file stands where the
+// last thing on the way to it does.
+func (d *Document) At(path ...any) Fault {
+	line, col := d.position(path)
+	return Fault{File: d.File, Line: line, Col: col, Path: steps(path).String()}
+}
+
+// Line is "file:line" of the value that path leads to.
+func (d *Document) Line(path ...any) string {
+	line, _ := d.position(path)
+	return fmt.Sprintf("%s:%d", d.File, line)
+}
+
+// Fault adds what was found wrong, after decoding, with the value that path
+// leads to.
+func (d *Document) Fault(what string, path ...any) {
+	line, col := d.position(path)
+	d.add(line, col, steps(path), what)
+}
+
+// Broken reports whether a fault lies at path or under it, so that one mistake
+// is not told twice.
+func (d *Document) Broken(path ...any) bool { return d.broken[steps(path).String()] }
+
+func steps(path []any) (at *step) {
+	for _, p := range path {
+		switch p := p.(type) {
+		case string:
+			at = &step{at, p, -1}
+		case int:
+			at = &step{at, "", p}
+		}
+	}
+	return at
+}
+
+func (d *Document) position(path []any) (line, col int) {
+	n := d.root
+	if n == nil {
+		return 0, 0
+	}
+	line, col = n.Line, n.Column
+	for _, p := range path {
+		var key, value *yaml.Node
+		switch p := p.(type) {
+		case string:
+			for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content) && value == nil; i += 2 {
+				if n.Content[i].Value == p {
+					key, value = n.Content[i], n.Content[i+1]
+				}
+			}
+		case int:
+			if n.Kind == yaml.SequenceNode && p < len(n.Content) {
+				key, value = n.Content[p], n.Content[p]
+			}
+		}
+		if value == nil {
+			break
+		}
+		if n = value; value.Kind != yaml.ScalarNode {
+			value = key
+		}
+		line, col = value.Line, value.Column
+	}
+	return line, col
+}
