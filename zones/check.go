@@ -40,16 +40,21 @@ func (c *checker) member(n int) (*strict.Document, int) {
 func (c *checker) zone() {
 	z, doc := &c.r.Zone, c.docs[0]
 	apexes := z.apexes()
-	for i, a := range apexes[1:] {
-		c.fits("north-america", a, "zone", "also", i)
-		for _, b := range apexes[:i+1] {
+	for i, a := range apexes {
+		path := []any{"zone", "name"}
+		if i > 0 {
+			path = []any{"zone", "also", i - 1}
+		}
+		if len(a) > maxApex {
+			doc.Fault(fmt.Sprintf("is too long: with %d characters at most there is room for _why.0.north-america below it, has %d", maxApex, len(a)), path...)
+		}
+		for _, b := range apexes[:i] {
 			if within(a, b) || within(b, a) {
-				doc.Fault(fmt.Sprintf("%s and %s lie within each other", a, b), "zone", "also", i)
+				doc.Fault(fmt.Sprintf("%s and %s lie within each other", strict.Quote(a), strict.Quote(b)), path...)
 				break
 			}
 		}
 	}
-	c.fits("north-america", z.Name, "zone", "name")
 	c.wholeSeconds(z.TTL, "zone", "ttl")
 	c.wholeSeconds(z.NegativeTTL, "zone", "negative_ttl")
 	c.known(doc, z.Default, "zone", "default")
@@ -70,7 +75,7 @@ func (c *checker) known(doc *strict.Document, site string, path ...any) {
 	for i, s := range c.r.Sites {
 		names[i] = s.Name
 	}
-	doc.Fault(fmt.Sprintf("no site %q in sites%s", site, strict.DidYouMean(site, names)), path...)
+	doc.Fault("no site "+strict.Quote(site)+" in sites"+strict.DidYouMean(site, names), path...)
 }
 
 func (c *checker) nameservers() {
@@ -125,7 +130,7 @@ func (c *checker) sites() {
 		case s.Country == "" && s.Continent == "" && !doc.Broken(at...):
 			doc.Fault("wants a country or a continent", at...)
 		case s.Country != "" && !ok && !doc.Broken(append(at, "country")...):
-			doc.Fault(fmt.Sprintf("no country %q in ISO 3166", s.Country), append(at, "country")...)
+			doc.Fault("no country "+strict.Quote(s.Country)+" in ISO 3166", append(at, "country")...)
 		case ok && s.Continent != "" && s.Continent != country.Continent:
 			c.warn(doc.At(append(at, "continent")...), fmt.Sprintf("%s lies in %s; taken as written", s.Country, country.Continent))
 		}
@@ -152,7 +157,7 @@ func (c *checker) members() {
 		m := &c.r.Members[n]
 		doc, i := c.member(n)
 		if first, ok := named[m.Name]; ok {
-			doc.Fault(fmt.Sprintf("duplicate name %q (first at %s)", m.Name, c.r.Members[first].Line), "members", i, "name")
+			doc.Fault(fmt.Sprintf("duplicate name %s (first at %s)", strict.Quote(m.Name), c.r.Members[first].Line), "members", i, "name")
 		} else if m.Name != "" {
 			named[m.Name] = n
 		}
@@ -190,7 +195,7 @@ func (c *checker) pools() {
 		c.wholeSeconds(p.TTL, "pools", p.Name, "ttl")
 		for i, t := range p.Tags {
 			if !tags[t] {
-				c.warn(c.docs[0].At("pools", p.Name, "tags", i), fmt.Sprintf("no member has the tag %q", t))
+				c.warn(c.docs[0].At("pools", p.Name, "tags", i), "no member has the tag "+strict.Quote(t))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ func Diff(old, new *Registry) []string {
 	var lines []string
 	lines = compare(lines, []Zone{old.Zone}, []Zone{new.Zone}, func(Zone) string { return "zone" }, zoneWords)
 	lines = compare(lines, old.Sites, new.Sites, func(s Site) string { return "site " + s.Name }, siteWords)
-	lines = compare(lines, old.Pools, new.Pools, func(p Pool) string { return "pool " + p.Name }, poolWords)
+	lines = compare(lines, tenants(old), tenants(new), func(p Pool) string { return "pool " + p.Name }, poolWords)
 	lines = compare(lines, old.Members, new.Members, func(m Member) string { return "member " + m.Name }, memberWords)
 	if n := len(lines) - maxChanges; n > 0 {
 		lines = append(lines[:maxChanges], fmt.Sprintf("and %d more changes", n))
@@ -59,6 +59,9 @@ func memberWords(m Member) words {
 	}
 	return words{{"address", texts(m.Addresses)}, {"site", m.Site}, {"netspeed", m.Netspeed}, {"state", state}, {"tag", m.Tags}}
 }
+
+// tenants are the pools but the whole one, whose values are the zone's.
+func tenants(r *Registry) []Pool { return r.Pools[min(1, len(r.Pools)):] }
 
 func texts[T fmt.Stringer](in []T) []string {
 	out := make([]string, len(in))

@@ -2,12 +2,18 @@ package zones
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/timepool/timepool/zones/strict"
 )
 
 // maxName is the most characters of a domain name (RFC 1035 §2.3.4: 255 octets
 // on the wire).
 const maxName = 253
+
+// maxApex leaves room for the longest name that is below every apex.
+const maxApex = maxName - len("_why.0.north-america.")
 
 // apexes are the zone's name and those of also.
 func (z *Zone) apexes() []string { return append([]string{z.Name}, z.Also...) }
@@ -43,13 +49,11 @@ func (c *checker) names() {
 	taken["uk"] = "the country uk"
 	claim := func(label, what, rename string, path ...any) {
 		if other, ok := taken[label]; ok {
-			c.docs[0].Fault(fmt.Sprintf("%q is also %s: %s", label, other, rename), path...)
+			c.docs[0].Fault(strict.Quote(label)+" is also "+other+": "+rename, path...)
 			return
 		}
 		taken[label] = what + " " + label + " (" + c.docs[0].Line(path...) + ")"
-		for _, apex := range c.r.Zone.apexes() {
-			c.fits(label, apex, path...)
-		}
+		c.fits(label, path...)
 	}
 	for _, s := range c.r.Sites {
 		claim(s.Name, "the site", "name the site otherwise", "sites", s.Name)
@@ -70,9 +74,11 @@ func (c *checker) names() {
 	}
 }
 
-// fits reports a label whose longest name, _why.0.label.apex, is too long.
-func (c *checker) fits(label, apex string, path ...any) {
-	if n := len("_why.0.") + len(label) + 1 + len(apex); n > maxName {
-		c.docs[0].Fault(fmt.Sprintf("is too long below %s: a DNS name has %d characters at most, _why.0.%s.… has %d", apex, maxName, label, n), path...)
+// fits reports a label whose longest name, _why.0.label.apex, is too long. A
+// label or an apex that is too long by itself has a fault already.
+func (c *checker) fits(label string, path ...any) {
+	apex := slices.MaxFunc(c.r.Zone.apexes(), func(a, b string) int { return len(a) - len(b) })
+	if n := len("_why.0.") + len(label) + 1 + len(apex); n > maxName && len(label) <= 63 && len(apex) <= maxApex {
+		c.docs[0].Fault(fmt.Sprintf("is too long: below the apex of %d characters _why.0.%s would have %d of %d", len(apex), label, n, maxName), path...)
 	}
 }

@@ -27,7 +27,7 @@ type Registry struct {
 
 // Zone is the delegated zone and what holds for every name in it.
 type Zone struct {
-	Name        string        `yaml:"name,required" max:"230" form:"domain" doc:"The apex, as delegated: pool.example"`
+	Name        string        `yaml:"name,required" max:"253" form:"domain" doc:"The apex, as delegated: pool.example"`
 	Also        []string      `yaml:"also" form:"domain" doc:"Further apexes that answer the same."`
 	Nameservers []Nameserver  `yaml:"nameservers,required" min:"1" max:"13" doc:"The zone's name servers; those below the apex with their addresses (glue), others with []."`
 	Contact     string        `yaml:"contact" max:"250" form:"mailbox" doc:"Who answers for the zone; hostmaster@ the zone unless given."` // as written

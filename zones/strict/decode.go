@@ -15,7 +15,7 @@ import (
 )
 
 // maxFaults bounds what one file is told; a person mends a few at a time.
-const maxFaults = 200
+const maxFaults = 100
 
 // Document is one file that was read: what is wrong with it, and where in it
 // each value stands.
@@ -52,8 +52,8 @@ func (d *Document) Err() error {
 	return nil
 }
 
-// Faults are what Decode found and Fault added, by position; at most a few
-// hundred, the last one saying how many more there are.
+// Faults are what Decode found and Fault added, by position; at most a
+// hundred and one, the last one saying how many more there are.
 func (d *Document) Faults() Faults {
 	d.faults.sort()
 	if d.more > 0 {
@@ -139,6 +139,9 @@ func (d *Document) syntax(content []byte, err error) {
 	if m := errorLine.FindStringSubmatch(what); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		what = what[len(m[0]):]
+		if strings.HasPrefix(what, "did not find expected") { // counted from 0 by the parser, from 1 by the scanner
+			line++
+		}
 	}
 	at := 0
 	for s := range bytes.Lines(content) {
@@ -156,7 +159,7 @@ func (d *Document) syntax(content []byte, err error) {
 			return
 		}
 	}
-	d.add(line, 1, nil, "is not YAML: "+what)
+	d.add(min(line, at), 1, nil, "is not YAML: "+what)
 }
 
 func (d *Document) add(line, col int, at *step, what string) {
@@ -181,7 +184,7 @@ func (d *Document) plain(n *yaml.Node, at *step) bool {
 	case n.Anchor != "":
 		d.fault(n, at, "anchors (&"+n.Anchor+") are not taken: write the value out where it is wanted")
 	case n.Style&yaml.TaggedStyle != 0:
-		d.fault(n, at, "tags ("+n.Tag+") are not taken")
+		d.fault(n, at, "tags ("+Quote(n.Tag)+") are not taken")
 	default:
 		return true
 	}
@@ -282,7 +285,7 @@ func (d *Document) record(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 			for i := range names {
 				names[i] = p.fields[i].name
 			}
-			d.fault(key, at, "unknown key "+quote(key.Value)+DidYouMean(key.Value, names))
+			d.fault(key, at, "unknown key "+Quote(key.Value)+DidYouMean(key.Value, names))
 		case first[f] > 0:
 			d.fault(key, at, fmt.Sprintf("duplicate key %q (first at line %d)", key.Value, first[f]))
 		default:
@@ -318,7 +321,7 @@ func (d *Document) table(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 			continue
 		}
 		if line := first[key.Value]; line > 0 {
-			d.fault(key, at, fmt.Sprintf("duplicate key %s (first at line %d)", quote(key.Value), line))
+			d.fault(key, at, fmt.Sprintf("duplicate key %s (first at line %d)", Quote(key.Value), line))
 			continue
 		}
 		first[key.Value] = key.Line

@@ -64,7 +64,7 @@ func (s *step) String() string {
 		return s.up.String() + "[" + strconv.Itoa(s.item) + "]"
 	}
 	if !plainKey(s.name) {
-		return s.up.String() + "[" + quote(s.name) + "]"
+		return s.up.String() + "[" + Quote(s.name) + "]"
 	}
 	if s.up == nil {
 		return s.name
@@ -81,8 +81,8 @@ func plainKey(key string) bool {
 	return key != "" && len(key) <= 63
 }
 
-// quote shows what stands in the file, however long or odd, on one line.
-func quote(s string) string {
+// Quote shows what stands in the file, however long or odd, on one line.
+func Quote(s string) string {
 	if r := []rune(s); len(r) > 63 {
 		s = string(r[:60]) + "…"
 	}
@@ -104,7 +104,7 @@ func DidYouMean(word string, candidates []string) string {
 	if at == "" || at == word {
 		return ""
 	}
-	return " (did you mean " + quote(at) + "?)"
+	return " (did you mean " + Quote(at) + "?)"
 }
 
 // distance counts inserted, deleted, replaced and swapped bytes between a and b.

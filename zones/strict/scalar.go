@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -26,6 +27,9 @@ var (
 func (p *plan) scalar(s, tag string, plain bool, v reflect.Value) string {
 	if tag == "!!timestamp" { // a text in YAML 1.2
 		tag = "!!str"
+	}
+	if plain && tag == "!!str" && s != "" && s[0] <= '9' && fraction.MatchString(s) { // too large for yaml.v3
+		tag = "!!float"
 	}
 	if plain && strings.HasSuffix(s, ":") {
 		return "YAML takes a colon at the end for a key: quote it: " + strconv.Quote(s)
@@ -62,7 +66,7 @@ func (p *plan) scalar(s, tag string, plain bool, v reflect.Value) string {
 
 // got is the fault of a scalar of the wrong type.
 func (p *plan) got(s, tag string) string {
-	got := map[string]string{"!!str": "the text " + quote(s), "!!null": "nothing", "!!bool": s, "!!int": "the number " + s, "!!float": "the number " + s}[tag]
+	got := map[string]string{"!!str": "the text " + Quote(s), "!!null": "nothing", "!!bool": s, "!!int": "the number " + s, "!!float": "the number " + s}[tag]
 	switch {
 	case tag == "!!null":
 	case p.kind <= word && (p.pattern == nil || p.pattern.MatchString(s)) && len(p.enum) == 0:
@@ -81,6 +85,8 @@ func (p *plan) number(s, tag string, v reflect.Value) string {
 	}
 	digits := strings.TrimLeft(s, "+-")
 	switch {
+	case len(digits) > 1 && digits[0] == '0' && strings.ContainsAny(digits[1:2], "xXbB"):
+		return s + " is not decimal: write it in decimal"
 	case strings.Contains(s, "_"):
 		return fmt.Sprintf("%s has an underscore: write %s", s, strings.ReplaceAll(s, "_", ""))
 	case len(digits) > 1 && digits[0] == '0' && strings.ContainsAny(digits[1:2], "0123456789oO"):
@@ -115,7 +121,7 @@ func (p *plan) number(s, tag string, v reflect.Value) string {
 func (p *plan) span(s string, v reflect.Value) string {
 	d, err := time.ParseDuration(s)
 	if !duration.MatchString(s) || err != nil {
-		return quote(s) + " is not a duration such as 150s, 5m or 1h30m"
+		return Quote(s) + " is not a duration such as 150s, 5m or 1h30m"
 	}
 	if !p.within(float64(d)) {
 		return p.outside(s)
@@ -148,25 +154,24 @@ func (p *plan) network(s string, v reflect.Value) string {
 	case *netip.Prefix:
 		*at, err = netip.ParsePrefix(s)
 		a = at.Addr()
-		if err == nil && *at != at.Masked() {
-			err = fmt.Errorf("%s has bits set beyond its length (did you mean %q?)", s, at.Masked())
-			*at = at.Masked()
-			return err.Error()
+		if m := at.Masked(); err == nil && *at != m {
+			*at = netip.Prefix{}
+			return fmt.Sprintf("%s has bits set beyond its length (did you mean %q?)", s, m)
 		}
 	}
 	switch {
 	case err == nil && a.Zone() != "":
-		err = fmt.Errorf("%s has a zone, which means something on one host only", quote(s))
+		err = fmt.Errorf("%s has a zone, which means something on one host only", Quote(s))
 	case err == nil && a.Is4In6():
-		err = fmt.Errorf("%s is an IPv4 address in IPv6 clothes: write %s", quote(s), a.Unmap())
+		err = fmt.Errorf("%s is an IPv4 address in IPv6 clothes: write %s", Quote(s), a.Unmap())
 	case err == nil:
 		return ""
 	case p.kind == addr && strings.Contains(s, "/"):
-		err = fmt.Errorf("%s is a network, wants an address", quote(s))
+		err = fmt.Errorf("%s is a network, wants an address", Quote(s))
 	case p.kind == prefix && !strings.Contains(s, "/"):
-		err = fmt.Errorf("%s has no length: wants a network such as 10.0.0.0/8", quote(s))
+		err = fmt.Errorf("%s has no length: wants a network such as 10.0.0.0/8", Quote(s))
 	default:
-		err = fmt.Errorf("%s is not %s", quote(s), p.wants())
+		err = fmt.Errorf("%s is not %s", Quote(s), p.wants())
 		if t := zeros.ReplaceAllString(s, "$1$2"); t != s && !strings.Contains(s, ":") {
 			err = fmt.Errorf("%w (did you mean %q?)", err, t)
 		}
@@ -181,19 +186,19 @@ func (p *plan) words(s string) string {
 		if slices.Contains(p.enum, s) {
 			return ""
 		}
-		return fmt.Sprintf("%s is not %s%s", quote(s), p.wants(), DidYouMean(s, p.enum))
+		return fmt.Sprintf("%s is not %s%s", Quote(s), p.wants(), DidYouMean(s, p.enum))
 	}
 	switch n := utf8.RuneCountInString(s); {
-	case strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }):
+	case strings.ContainsFunc(s, unicode.IsControl):
 		return "has a line break or control character"
 	case !p.within(float64(n)):
 		return "length " + p.outside(strconv.Itoa(n))
 	case p.pattern == nil || p.pattern.MatchString(s):
 		return ""
 	}
-	what := quote(s) + " is not " + or(p.is, "of the form "+p.pattern.String())
+	what := Quote(s) + " is not " + or(p.is, "of the form "+p.pattern.String())
 	if t := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(s)), "."); t != s && p.pattern.MatchString(t) {
-		what += " (did you mean " + quote(t) + "?)"
+		what += " (did you mean " + Quote(t) + "?)"
 	}
 	return what
 }

@@ -77,7 +77,7 @@ func (p *plan) textSchema() object {
 		o["enum"] = p.enum
 		return o
 	}
-	o["pattern"] = `^[^\x00-\x1f\x7f]*$`
+	o["pattern"] = `^[^\x00-\x1f\x7f-\x9f]*$`
 	if p.pattern != nil {
 		o["pattern"] = p.pattern.String()
 	}
