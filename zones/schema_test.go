@@ -156,10 +156,10 @@ func TestSchemaCovered(t *testing.T) {
 func TestMembersSchema(t *testing.T) {
 	schema := compile(t, MembersSchema())
 	for content, want := range map[string]bool{
-		"members: [{name: a, addresses: [10.0.0.1]}]":               true,
-		"members: []":                                               true,
-		"members: [{name: a}]":                                      false,
-		"{}":                                                        false,
+		"members: [{name: a, addresses: [10.0.0.1]}]": true,
+		"members: []":          true,
+		"members: [{name: a}]": false,
+		"{}":                   false,
 		"members: []\nzone: {name: a, nameservers: {ns.other: []}}": false,
 	} {
 		var v any

@@ -71,6 +71,19 @@ type field struct {
 	missing  reflect.Value // the value for a missing key; the zero Value for none
 }
 
+const label = `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
+
+// forms are the patterns that more than one field has.
+var forms = map[string]struct {
+	pattern *regexp.Regexp
+	is      string
+}{
+	"label":   {regexp.MustCompile(`^` + label + `$`), "one label of a DNS name: 1 to 63 of a-z, 0-9 and hyphens, none at the ends"},
+	"domain":  {regexp.MustCompile(`^(` + label + `\.)*` + label + `$`), "a domain name: labels of 1 to 63 of a-z, 0-9 and hyphens, no dot at the end"},
+	"mailbox": {regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]{1,63}@(` + label + `\.)*` + label + `$`), "a mailbox such as hostmaster@example.org"},
+	"tag":     {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`), "a tag: 1 to 63 letters, digits, dots, hyphens and underscores"},
+}
+
 var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 	shapedType      = reflect.TypeFor[Shaped]()
@@ -78,12 +91,15 @@ var (
 
 func planFor(t reflect.Type, tag reflect.StructTag) *plan {
 	p := &plan{typ: t, min: tag.Get("min"), max: tag.Get("max"), is: tag.Get("is"), enum: strings.Fields(tag.Get("enum"))}
-	pattern := tag.Get("pattern")
-	if s := tag.Get("form"); s != "" {
-		pattern, p.is = forms(s)
+	if s := tag.Get("pattern"); s != "" {
+		p.pattern = regexp.MustCompile(s)
 	}
-	if pattern != "" {
-		p.pattern = regexp.MustCompile(pattern)
+	if s := tag.Get("form"); s != "" {
+		f, ok := forms[s]
+		if !ok {
+			panic("strict: no form " + s)
+		}
+		p.pattern, p.is = f.pattern, f.is
 	}
 	p.classify(tag)
 	p.bound()
@@ -276,20 +292,4 @@ func (p *plan) noun() (one, many string) {
 		return p.elem.noun()
 	}
 	return "a text", "texts"
-}
-
-// forms are the patterns that more than one field has.
-func forms(name string) (pattern, is string) {
-	const label = `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
-	switch name {
-	case "label":
-		return `^` + label + `$`, "one label of a DNS name: 1 to 63 of a-z, 0-9 and hyphens, none at the ends"
-	case "domain":
-		return `^(` + label + `\.)*` + label + `$`, "a domain name: labels of 1 to 63 of a-z, 0-9 and hyphens, no dot at the end"
-	case "mailbox":
-		return `^[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]{1,63}@(` + label + `\.)*` + label + `$`, "a mailbox such as hostmaster@example.org"
-	case "tag":
-		return `^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`, "a tag: 1 to 63 letters, digits, dots, hyphens and underscores"
-	}
-	panic("strict: no form " + name)
 }
