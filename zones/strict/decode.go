@@ -106,24 +106,20 @@ func next(dec *yaml.Decoder) (root *yaml.Node, err error) {
 	return n.Content[0], nil
 }
 
-// unreadable finds the first byte that YAML does not have.
+// unreadable finds the first character that has no place in YAML. U+FFFD is
+// what a broken conversion leaves, and what bytes that are not UTF-8 read as.
 func unreadable(content []byte) (line int, what string) {
-	for i := 0; i < len(content); {
-		c, size := rune(content[i]), 1
-		if c >= utf8.RuneSelf {
-			c, size = utf8.DecodeRune(content[i:])
-		}
-		if c == utf8.RuneError && size == 1 {
-			what = "is not UTF-8"
-		} else if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
-			what = fmt.Sprintf("has the control character %U", c)
-		}
-		if what != "" {
-			return 1 + bytes.Count(content[:i], []byte("\n")), what
-		}
-		i += size
+	i := bytes.IndexFunc(content, func(c rune) bool {
+		return c == utf8.RuneError || c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f
+	})
+	if i < 0 {
+		return 0, ""
 	}
-	return 0, ""
+	what = "is not UTF-8"
+	if c := content[i]; c < utf8.RuneSelf {
+		what = fmt.Sprintf("has the control character %U", c)
+	}
+	return 1 + bytes.Count(content[:i], []byte("\n")), what
 }
 
 var (
@@ -151,7 +147,7 @@ func (d *Document) syntax(content []byte, err error) {
 		}
 		s = bytes.TrimRight(s, "\r\n")
 		if m := bareIPv6.FindSubmatchIndex(s); m != nil {
-			d.add(at, 1+utf8.RuneCount(s[:m[2]]), nil, "YAML takes the colon for a key: quote it: "+strconv.Quote(string(s[m[2]:m[3]])))
+			d.add(at, 1+utf8.RuneCount(s[:m[2]]), nil, "YAML takes the colon for a key: quote it: "+Quote(string(s[m[2]:m[3]])))
 			return
 		}
 		if bareTab.Match(s) {
@@ -166,6 +162,9 @@ func (d *Document) add(line, col int, at *step, what string) {
 	if len(d.faults) >= maxFaults {
 		d.more++
 		return
+	}
+	if len(what) > 500 { // a number of a thousand digits
+		what = strings.ToValidUTF8(what[:500], "") + "…"
 	}
 	d.faults = append(d.faults, Fault{File: d.File, Line: line, Col: col, Path: at.String(), What: what})
 	for ; at != nil; at = at.up {
@@ -225,35 +224,12 @@ func (d *Document) value(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 	case p.kind == record && n.Kind == yaml.MappingNode:
 		d.record(n, p, v, at)
 	case p.kind < list && n.Kind == yaml.ScalarNode:
-		if what := p.scalar(n.Value, n.Tag, n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0, v); what != "" {
+		if what := p.scalar(n, v); what != "" {
 			d.fault(n, at, what)
 		}
 	default:
-		d.fault(n, at, p.shape(n))
+		d.fault(n, at, p.mismatch(n))
 	}
-}
-
-// shape is the fault of a node that is a scalar, a list or a mapping where it
-// should not be.
-func (p *plan) shape(n *yaml.Node) string {
-	got := "nothing"
-	switch {
-	case n.Kind == yaml.SequenceNode && p.kind == tuple:
-		got = "a list of " + strconv.Itoa(len(n.Content))
-	case n.Kind == yaml.SequenceNode:
-		got = "a list"
-	case n.Kind == yaml.MappingNode && p.kind < list && len(n.Content) == 2 && n.Content[1].Tag == "!!null":
-		return "YAML takes a colon at the end for a key: quote it: " + strconv.Quote(n.Content[0].Value+":")
-	case n.Kind == yaml.MappingNode:
-		got = "a mapping"
-	case n.Tag == "!!bool":
-		got = n.Value
-	case n.Tag == "!!int", n.Tag == "!!float":
-		got = "a number"
-	case n.Tag != "!!null":
-		got = "a text"
-	}
-	return "wants " + p.wants() + ", got " + got
 }
 
 // count holds the length of a list or table against its bounds.
@@ -277,7 +253,7 @@ func (d *Document) record(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 		f, known := p.byName[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			d.fault(key, at, "wants a text for a key, got "+(&plan{kind: text}).shape(key)[len("wants a text, got "):])
+			d.fault(key, at, "lists and mappings are not taken for keys")
 		case key.Tag == "!!merge":
 			d.fault(key, at, "merge keys (<<) are not taken: write the keys out")
 		case !known:
@@ -317,7 +293,7 @@ func (d *Document) table(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 			continue
 		}
 		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
-			d.fault(key, at, "merge keys (<<), lists and mappings are not taken for keys")
+			d.fault(key, at, "lists, mappings and merge keys (<<) are not taken for keys")
 			continue
 		}
 		if line := first[key.Value]; line > 0 {
@@ -326,7 +302,7 @@ func (d *Document) table(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 		}
 		first[key.Value] = key.Line
 		e := reflect.New(p.typ.Elem()).Elem()
-		if what := p.key.scalar(key.Value, key.Tag, key.Style == 0, e.Field(p.keyAt)); what != "" {
+		if what := p.key.scalar(key, e.Field(p.keyAt)); what != "" {
 			d.fault(key, here, what)
 		}
 		into := e

@@ -159,13 +159,15 @@ var faulty = []struct{ in, want string }{
 	{"words:\n- fd00::\n", `x.yaml:2:3: words[0]: YAML takes a colon at the end for a key: quote it: "fd00::"`},
 	{"{addr: fd00::}", `x.yaml:1:8: addr: YAML takes a colon at the end for a key: quote it: "fd00::"`},
 	{"map: {fd00::: 127.0.0.1:1}", `x.yaml:1:7: map["fd00::"]: YAML takes a colon at the end for a key: quote it: "fd00::"`},
+	{strings.Repeat("[", 20_000), "x.yaml:1:1: is not YAML: exceeded max depth of 10000"},
+	{"whole: " + strings.Repeat("9", 1000), "x.yaml:1:8: whole: must be -3 to 300, is " + strings.Repeat("9", 500-len("must be -3 to 300, is ")) + "…"},
 	{"text: &a x", "x.yaml:1:7: text: anchors (&a) are not taken: write the value out where it is wanted"},
 	{"text: *a", "x.yaml:1:1: is not YAML: unknown anchor 'a' referenced"},
 	{"a: &a [x]\nwords: *a", "x.yaml:1:1: unknown key \"a\"\nx.yaml:2:8: words: aliases (*a) are not taken: write the value out"},
 	{"<<: {text: a}", "x.yaml:1:1: merge keys (<<) are not taken: write the keys out"},
-	{"servers: {<<: {}}", "x.yaml:1:11: servers: merge keys (<<), lists and mappings are not taken for keys"},
+	{"servers: {<<: {}}", "x.yaml:1:11: servers: lists, mappings and merge keys (<<) are not taken for keys"},
 	{"text: !!str 5", `x.yaml:1:7: text: tags ("!!str") are not taken`},
-	{"? [a]\n: b", "x.yaml:1:3: wants a text for a key, got a list"},
+	{"? [a]\n: b", "x.yaml:1:3: lists and mappings are not taken for keys"},
 	{"txet: a", `x.yaml:1:1: unknown key "txet" (did you mean "text"?)`},
 	{"zzz: a", `x.yaml:1:1: unknown key "zzz"`},
 	{"text: a\ntext: b", `x.yaml:2:1: duplicate key "text" (first at line 1)`},
@@ -214,7 +216,7 @@ var faulty = []struct{ in, want string }{
 	{"net: 10.0.0.1", `x.yaml:1:6: net: "10.0.0.1" has no length: wants a network such as 10.0.0.0/8`},
 	{"net: 10.0.0.0/33", `x.yaml:1:6: net: "10.0.0.0/33" is not a network such as 10.0.0.0/8`},
 	{"listen: [10.0.0.1]", `x.yaml:1:10: listen[0]: "10.0.0.1" is not an address and port such as 127.0.0.1:53`},
-	{"listen: 10.0.0.1:53", `x.yaml:1:9: listen: wants a list of addresses with ports, got a text`},
+	{"listen: 10.0.0.1:53", `x.yaml:1:9: listen: wants a list of addresses with ports, got the text "10.0.0.1:53"`},
 	{"words: []", "x.yaml:1:8: words: is empty: a list of texts belongs here"},
 	{"words: [a, b, c, D]", "x.yaml:1:8: words: length must be 1 to 3, is 4\nx.yaml:1:18: words[3]: \"D\" is not a word (did you mean \"d\"?)"},
 	{"numbers: [1, a]", `x.yaml:1:14: numbers[1]: wants a whole number, got the text "a"`},
@@ -356,7 +358,7 @@ func TestDidYouMean(t *testing.T) {
 // FuzzDecode: whatever stands in a file, faults are few, short, on one line
 // each, inside the file, and without Go's words.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{"text: a", "a: &a [*a]", "{{{{", "words: [a, b]", "map: {\"::\": \"[::]:1\"}", "spot: [1, 2]", "- - - -", "? a", "a: |\n b", "%YAML 1.1\n---\n"} {
+	for _, s := range []string{"whole: 999999999999999999999999999999", "text: a", "a: &a [*a]", "{{{{", "words: [a, b]", "map: {\"::\": \"[::]:1\"}", "spot: [1, 2]", "- - - -", "? a", "a: |\n b", "%YAML 1.1\n---\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Shaped is a type that is written in another shape than it is kept in.
@@ -33,7 +35,7 @@ const (
 	addr
 	prefix
 	addrPort
-	list
+	list   // from here on not a scalar
 	table  // a mapping kept as a slice of structs
 	tuple  // a list kept as a struct
 	record // a mapping kept as a struct
@@ -222,11 +224,14 @@ func (p *plan) preset(s string) reflect.Value {
 	if p.text != nil {
 		in = p.text
 	}
-	tag := map[kind]string{flag: "!!bool", whole: "!!int", real: "!!float"}[in.kind]
-	if tag == "" {
-		tag = "!!str"
+	tag := "!!str"
+	switch in.kind {
+	case flag:
+		tag = "!!bool"
+	case whole, real:
+		tag = "!!float"
 	}
-	if what := in.scalar(s, tag, true, v); what != "" {
+	if what := in.scalar(&yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: s}, v); what != "" {
 		panic(fmt.Sprintf("strict: default %q: %s", s, what))
 	}
 	return v
@@ -243,14 +248,28 @@ func (p *plan) blank() reflect.Value {
 	return v
 }
 
-// wants says what stands there when it is right: "a list of IP addresses".
+// nouns name the kinds to the operator, one and many.
+var nouns = [...][2]string{
+	text:     {"a text", "texts"},
+	word:     {"a text", "texts"},
+	flag:     {"true or false", "true or false"},
+	whole:    {"a whole number", "whole numbers"},
+	real:     {"a number", "numbers"},
+	span:     {"a duration such as 150s", "durations"},
+	addr:     {"an IP address", "addresses"},
+	prefix:   {"a network such as 10.0.0.0/8", "networks"},
+	addrPort: {"an address and port such as 127.0.0.1:53", "addresses with ports"},
+	list:     {"a list", "lists"},
+	table:    {"a mapping", "mappings"},
+	tuple:    {"a list", "lists"},
+	record:   {"a mapping", "mappings"},
+}
+
+// wants says what stands there when it is right: "a list of addresses".
 func (p *plan) wants() string {
-	switch one, many := p.noun(); {
-	case p.kind == list:
-		_, many = p.elem.noun()
-		return "a list of " + many
-	case p.kind == shaped:
-		return p.elem.wants()
+	switch {
+	case p.kind == list && p.elem.kind != shaped:
+		return "a list of " + nouns[p.elem.kind][1]
 	case p.kind == tuple:
 		names := make([]string, len(p.fields))
 		for i, f := range p.fields {
@@ -263,33 +282,6 @@ func (p *plan) wants() string {
 		return p.is
 	case p.kind <= word && len(p.enum) > 0:
 		return strings.Join(p.enum[:len(p.enum)-1], ", ") + " or " + p.enum[len(p.enum)-1]
-	default:
-		return one
 	}
-}
-
-func (p *plan) noun() (one, many string) {
-	switch p.kind {
-	case flag:
-		return "true or false", "true or false"
-	case whole:
-		return "a whole number", "whole numbers"
-	case real:
-		return "a number", "numbers"
-	case span:
-		return "a duration such as 150s", "durations"
-	case addr:
-		return "an IP address", "addresses"
-	case prefix:
-		return "a network such as 10.0.0.0/8", "networks"
-	case addrPort:
-		return "an address and port such as 127.0.0.1:53", "addresses with ports"
-	case list, tuple:
-		return "a list", "lists"
-	case table, record:
-		return "a mapping", "mappings"
-	case shaped:
-		return p.elem.noun()
-	}
-	return "a text", "texts"
+	return nouns[p.kind][0]
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
 )
 
 var (
@@ -21,31 +23,22 @@ var (
 	duration = regexp.MustCompile(`^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$`)
 )
 
-// scalar parses what one scalar says, resolved by YAML as tag, into v. It
-// returns what is wrong with it, or "". A text is kept even when it is not the
-// one wanted, so that what refers to it is not reported as well.
-func (p *plan) scalar(s, tag string, plain bool, v reflect.Value) string {
-	if tag == "!!timestamp" { // a text in YAML 1.2
-		tag = "!!str"
+// scalar parses n, a scalar, into v. It returns what is wrong with it, or "". A
+// text is kept even when it is not the one wanted, so that what refers to it is
+// not reported as well.
+func (p *plan) scalar(n *yaml.Node, v reflect.Value) string {
+	s := n.Value
+	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 && strings.HasSuffix(s, ":") {
+		return "YAML takes a colon at the end for a key: quote it: " + Quote(s)
 	}
-	if plain && tag == "!!str" && s != "" && s[0] <= '9' && fraction.MatchString(s) { // too large for yaml.v3
-		tag = "!!float"
-	}
-	if plain && strings.HasSuffix(s, ":") {
-		return "YAML takes a colon at the end for a key: quote it: " + strconv.Quote(s)
-	}
-	switch p.kind {
-	case flag:
-		if tag != "!!bool" {
-			return p.got(s, tag)
-		}
+	switch tag := resolved(n); {
+	case p.kind == flag && tag == "!!bool":
 		v.SetBool(strings.EqualFold(s, "true"))
 		return ""
-	case whole, real:
-		return p.number(s, tag, v)
-	}
-	if tag != "!!str" {
-		return p.got(s, tag)
+	case (p.kind == whole || p.kind == real) && (tag == "!!int" || tag == "!!float"):
+		return p.number(n, v)
+	case p.kind == flag || p.kind == whole || p.kind == real || tag != "!!str":
+		return p.mismatch(n)
 	}
 	switch p.kind {
 	case span:
@@ -64,52 +57,79 @@ func (p *plan) scalar(s, tag string, plain bool, v reflect.Value) string {
 	return what
 }
 
-// got is the fault of a scalar of the wrong type.
-func (p *plan) got(s, tag string) string {
-	got := map[string]string{"!!str": "the text " + Quote(s), "!!null": "nothing", "!!bool": s, "!!int": "the number " + s, "!!float": "the number " + s}[tag]
+// resolved is the tag of a scalar in YAML 1.2, where a date is a text.
+func resolved(n *yaml.Node) string {
 	switch {
-	case tag == "!!null":
-	case p.kind <= word && (p.pattern == nil || p.pattern.MatchString(s)) && len(p.enum) == 0:
-		got += ": quote it"
-	case p.kind == span:
-		got += ", which has no unit: write " + s + "s"
-	case p.kind == whole && decimal.MatchString(s), p.kind == real && fraction.MatchString(s):
-		got += ": remove the quotes"
+	case n.Tag == "!!timestamp":
+		return "!!str"
+	case n.Tag == "!!str" && n.Style == 0 && n.Value != "" && n.Value[0] <= '9' && fraction.MatchString(n.Value):
+		return "!!float" // one too large for yaml.v3
 	}
-	return "wants " + p.wants() + ", got " + got
+	return n.Tag
 }
 
-func (p *plan) number(s, tag string, v reflect.Value) string {
-	if tag != "!!int" && tag != "!!float" {
-		return p.got(s, tag)
+// mismatch is the fault of n being something else than wanted.
+func (p *plan) mismatch(n *yaml.Node) string {
+	var got, mend string
+	switch tag := resolved(n); {
+	case n.Kind == yaml.SequenceNode && p.kind == tuple:
+		got = "a list of " + strconv.Itoa(len(n.Content))
+	case n.Kind == yaml.SequenceNode:
+		got = "a list"
+	case n.Kind == yaml.MappingNode && p.kind < list && len(n.Content) == 2 && n.Content[1].Tag == "!!null":
+		return "YAML takes a colon at the end for a key: quote it: " + Quote(n.Content[0].Value+":")
+	case n.Kind == yaml.MappingNode:
+		got = "a mapping"
+	case tag == "!!null":
+		got = "nothing"
+	case tag == "!!str":
+		got = "the text " + Quote(n.Value)
+		if p.kind == whole && decimal.MatchString(n.Value) || p.kind == real && fraction.MatchString(n.Value) {
+			mend = ": remove the quotes"
+		}
+	default:
+		got = "the number " + n.Value
+		if tag == "!!bool" {
+			got = n.Value
+		}
+		if p.kind <= word && (p.pattern == nil || p.pattern.MatchString(n.Value)) && len(p.enum) == 0 {
+			mend = ": quote it"
+		} else if p.kind == span && tag != "!!bool" {
+			mend = ", which has no unit: write " + n.Value + "s"
+		}
 	}
+	return "wants " + p.wants() + ", got " + got + mend
+}
+
+func (p *plan) number(n *yaml.Node, v reflect.Value) string {
+	s := n.Value
 	digits := strings.TrimLeft(s, "+-")
 	switch {
 	case len(digits) > 1 && digits[0] == '0' && strings.ContainsAny(digits[1:2], "xXbB"):
 		return s + " is not decimal: write it in decimal"
 	case strings.Contains(s, "_"):
-		return fmt.Sprintf("%s has an underscore: write %s", s, strings.ReplaceAll(s, "_", ""))
+		return s + " has an underscore: write " + strings.ReplaceAll(s, "_", "")
 	case len(digits) > 1 && digits[0] == '0' && strings.ContainsAny(digits[1:2], "0123456789oO"):
-		return fmt.Sprintf("%s looks octal: write %s", s, or(strings.TrimLeft(digits, "0oO"), "0"))
+		return s + " looks octal: write " + or(strings.TrimLeft(digits, "0oO"), "0")
 	case p.kind == real && !fraction.MatchString(s), p.kind == whole && !decimal.MatchString(s):
-		return p.got(s, tag)
+		return p.mismatch(n)
 	}
 	var err error
 	var f float64
-	switch s = strings.TrimPrefix(s, "+"); {
+	switch bits := v.Type().Bits(); {
 	case p.kind == real:
-		f, err = strconv.ParseFloat(s, v.Type().Bits())
+		f, err = strconv.ParseFloat(s, bits)
 		v.SetFloat(f)
 	case v.CanUint():
-		var n uint64
-		n, err = strconv.ParseUint(s, 10, v.Type().Bits())
-		v.SetUint(n)
-		f = float64(n)
+		var u uint64
+		u, err = strconv.ParseUint(strings.TrimPrefix(s, "+"), 10, bits)
+		v.SetUint(u)
+		f = float64(u)
 	default:
-		var n int64
-		n, err = strconv.ParseInt(s, 10, v.Type().Bits())
-		v.SetInt(n)
-		f = float64(n)
+		var i int64
+		i, err = strconv.ParseInt(s, 10, bits)
+		v.SetInt(i)
+		f = float64(i)
 	}
 	if err == nil && p.within(f) {
 		return ""
