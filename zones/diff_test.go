@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-const before = `
+const unedited = `
 zone: {name: pool.example, nameservers: {ns1.pool.example: [192.0.2.53]}}
 sites:
   fra: {country: de, at: [50.11, 8.68], networks: [10.16.0.0/12]}
@@ -44,8 +44,8 @@ func TestDiff(t *testing.T) {
 		{"moved", []string{"[35.68, 139.69]", "[0, 0]"}, []string{"site tyo: position 35.68 139.69 → 0 0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			after := strings.NewReplacer(c.edit...).Replace(before)
-			if got := Diff(load(t, before), load(t, after)); !slices.Equal(got, c.want) {
+			after := strings.NewReplacer(c.edit...).Replace(unedited)
+			if got := Diff(load(t, unedited), load(t, after)); !slices.Equal(got, c.want) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
@@ -53,7 +53,7 @@ func TestDiff(t *testing.T) {
 }
 
 func TestDiffBounded(t *testing.T) {
-	few, many := load(t, before), load(t, string(manyMembers(500)))
+	few, many := load(t, unedited), load(t, string(manyMembers(500)))
 	got := Diff(few, many)
 	if len(got) != maxChanges+1 || !strings.HasSuffix(got[maxChanges], " more changes") {
 		t.Errorf("%d lines, the last %q", len(got), got[len(got)-1])
@@ -82,14 +82,14 @@ func TestLosses(t *testing.T) {
 		{"without a site", []string{c, "  - {name: c, addresses: [10.32.0.9]}"}, all, []string{"site tyo would lose 1 of 1 eligible addresses"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			after := strings.NewReplacer(tc.edit...).Replace(before)
-			if got := Losses(load(t, before), load(t, after), tc.eligible); !slices.Equal(got, tc.want) {
+			after := strings.NewReplacer(tc.edit...).Replace(unedited)
+			if got := Losses(load(t, unedited), load(t, after), tc.eligible); !slices.Equal(got, tc.want) {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
 	}
-	homeless := load(t, strings.ReplaceAll(before, ", site: fra", ""))
-	gone := load(t, strings.ReplaceAll(before, ", site: fra", ", state: off"))
+	homeless := load(t, strings.ReplaceAll(unedited, ", site: fra", ""))
+	gone := load(t, strings.ReplaceAll(unedited, ", site: fra", ", state: off"))
 	if got, want := Losses(homeless, gone, all), []string{"members without a site would lose 3 of 3 eligible addresses"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
