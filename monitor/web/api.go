@@ -1,0 +1,65 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/timepool/timepool/monitor"
+)
+
+// members answers the array that `timepool members -o json` prints.
+func members(w http.ResponseWriter, v View) {
+	if v.Members == nil {
+		v.Members = []monitor.Member{}
+	}
+	reply(w, http.StatusOK, v.Members)
+}
+
+// member answers one member's addresses, in the shape of members.
+func member(w http.ResponseWriter, v View, name string) {
+	found := v.named(name)
+	if len(found) == 0 {
+		reply(w, http.StatusNotFound, map[string]string{"error": fmt.Sprintf("no member is named %q", name)})
+		return
+	}
+	reply(w, http.StatusOK, found)
+}
+
+// node is the reply of /api/v1/status: counts are addresses, not hosts.
+type node struct {
+	Zone       string    `json:"zone"`
+	Version    string    `json:"version"`
+	Started    time.Time `json:"started"`
+	Generation uint64    `json:"generation"`
+	Serial     uint32    `json:"serial"`
+	Ready      bool      `json:"ready"`
+	Waiting    string    `json:"waiting"` // why it is not ready, "" when it is
+	Addresses  int       `json:"addresses"`
+	In         int       `json:"in"`
+	monitor.Status
+}
+
+func status(w http.ResponseWriter, v View) {
+	n := node{
+		Zone: v.zone(), Version: v.Version, Started: v.Started, Generation: v.Generation, Serial: v.Serial,
+		Ready: v.Ready == nil, Addresses: len(v.Members), In: in(v.Members), Status: v.Status,
+	}
+	if v.Ready != nil {
+		n.Waiting = v.Ready.Error()
+	}
+	reply(w, http.StatusOK, n)
+}
+
+// reply answers in JSON.
+func reply(w http.ResponseWriter, code int, what any) {
+	text, err := json.MarshalIndent(what, "", "  ")
+	if err != nil { // a score that is not a number, say
+		http.Error(w, "cannot be written as JSON: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(text, '\n'))
+}

@@ -1,0 +1,79 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/timepool/timepool/monitor"
+)
+
+// words are the templates' functions.
+var words = template.FuncMap{
+	"verdict": verdict,
+	"mark":    func(m monitor.Member) string { return marks[verdict(m)] },
+	"seconds": seconds,
+	"offset":  offset,
+	"ago":     ago,
+	"stamp":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"link":    func(name string) string { return "/members/" + url.PathEscape(name) },
+	"score":   func(f float64) string { return strings.Replace(fmt.Sprintf("%.1f", f), "-", "−", 1) },
+	"leap":    func(l uint8) string { return leaps[l&3] },
+}
+
+// leaps are the leap indicator's words (RFC 5905 figure 9).
+var leaps = [4]string{"none", "last minute has 61 s", "last minute has 59 s", "unsynchronised"}
+
+// marks give every verdict a shape, so that colour is never all that tells.
+var marks = map[string]string{"in": "●", "resort": "▲", "out": "✕", "drain": "◇", "off": "○", "monitor": "◎"}
+
+// verdict is the one word about a member, also its CSS class: in, resort (in,
+// for want of better), the state its operators gave it, or out.
+func verdict(m monitor.Member) string {
+	switch {
+	case m.In && m.Standing == "resort":
+		return "resort"
+	case m.In:
+		return "in"
+	case m.State != "active" && marks[m.State] != "":
+		return m.State
+	}
+	return "out"
+}
+
+// offset is seconds with its sign: the member's clock is ahead or behind.
+func offset(d time.Duration) string {
+	if d >= 0 {
+		return "+" + seconds(d)
+	}
+	return "−" + seconds(-d)
+}
+
+// seconds writes a time as people who keep clocks do: 12 µs, 3.40 ms, 1.500 s.
+func seconds(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	case d < time.Second:
+		return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
+	}
+	return fmt.Sprintf("%.3f s", d.Seconds())
+}
+
+// ago is the time from t to now in its largest unit: 45 s, 12 min, 5 h, 9 d.
+func ago(now, t time.Time) string {
+	d := max(now.Sub(t), 0)
+	switch {
+	case t.IsZero():
+		return "never"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d d", int(d.Hours()/24))
+}
