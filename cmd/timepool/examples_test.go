@@ -19,7 +19,7 @@ func TestExamplesAreValid(t *testing.T) {
 		"../../deploy/timepool.yaml":           "../../deploy/pool.yaml",
 		"../../deploy/container/timepool.yaml": "../../deploy/container/pool.yaml",
 	} {
-		check(t, bin, registry)
+		checkExample(t, bin, registry)
 		text, err := os.ReadFile(node)
 		if err != nil {
 			t.Fatal(err)
@@ -34,11 +34,11 @@ func TestExamplesAreValid(t *testing.T) {
 		if err := os.WriteFile(file, []byte(moved+"registry: '"+filepath.ToSlash(full)+"'\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		check(t, bin, "--config", file)
+		checkExample(t, bin, "--config", file)
 	}
 }
 
-func check(t *testing.T, bin string, args ...string) {
+func checkExample(t *testing.T, bin string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(bin, append([]string{"check"}, args...)...).CombinedOutput(); err != nil {
 		t.Errorf("timepool check %s: %v\n%s", strings.Join(args, " "), err, out)
@@ -120,7 +120,7 @@ func TestBenchServe(t *testing.T) {
 	if !ok {
 		t.Fatalf("deploy/bench/serve would run timepool %s", out)
 	}
-	check(t, bin, "--config", config)
+	checkExample(t, bin, "--config", config)
 	pool, err := os.ReadFile(filepath.Join(filepath.Dir(config), "pool.yaml"))
 	if err != nil {
 		t.Fatal(err)
