@@ -45,7 +45,7 @@ func verdict(m monitor.Member) string {
 
 // offset is seconds with its sign: the member's clock is ahead or behind.
 func offset(d time.Duration) string {
-	if d >= 0 {
+	if d = d.Round(time.Microsecond); d >= 0 { // first, so that nothing is shown as −0
 		return "+" + seconds(d)
 	}
 	return "−" + seconds(-d)
