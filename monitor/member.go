@@ -3,6 +3,8 @@ package monitor
 import (
 	"net/netip"
 	"time"
+
+	"github.com/timepool/timepool/zones"
 )
 
 // Member is one address of one member as people ask about it: what the
@@ -34,4 +36,72 @@ type Status struct {
 	Booting bool   `json:"booting"` // no member ever reached 10: good ones are served early
 	Resort  bool   `json:"resort"`  // nobody is in: members that fell silent are served
 	Warning string `json:"warning"` // one line, "" when all is well
+}
+
+// Members returns one line for every address of every member, in the
+// registry's order. Of several Rows of one address the latest is shown.
+func Members(reg *zones.Registry, scores zones.Scores, rows []Row) []Member {
+	last := make(map[netip.Addr]Row, len(rows))
+	for _, r := range rows {
+		if old, ok := last[r.Addr]; !ok || r.Time.After(old.Time) {
+			last[r.Addr] = r
+		}
+	}
+	var out []Member
+	for i := range reg.Members {
+		m := &reg.Members[i]
+		for _, a := range m.Addresses {
+			out = append(out, member(m, a, scores[a], last[a]))
+		}
+	}
+	return out
+}
+
+func member(m *zones.Member, a netip.Addr, s zones.Score, r Row) Member {
+	l := Member{
+		Name: m.Name, Address: a, Site: m.Site, Netspeed: m.Netspeed,
+		State: stateWords[m.State], Standing: standingWords[s.Standing],
+		Score: s.Value, In: s.Standing == zones.In, Since: s.Since, Why: s.Why,
+		Checked: r.Time, Offset: r.Offset, RTT: r.RTT, Stratum: r.Stratum, Leap: r.Leap, Lost: r.Lost,
+	}
+	if !r.Time.IsZero() {
+		l.Outcome = outcomeWords[r.Outcome]
+	}
+	if r.Outcome == Answered && !r.Time.IsZero() {
+		l.RefID = RefIDText(r.RefID, r.Stratum)
+	}
+	switch {
+	case m.State != zones.Active:
+		l.In, l.Why = false, unserved[m.State]
+		if m.Reason != "" {
+			l.Why += ": " + m.Reason
+		}
+	case m.Netspeed == 0:
+		l.In, l.Why = false, "netspeed 0: scored, never handed out"
+	}
+	return l
+}
+
+var (
+	stateWords    = [...]string{zones.Active: "active", zones.Drain: "drain", zones.Off: "off", zones.Monitor: "monitor"}
+	unserved      = [...]string{zones.Drain: "drained", zones.Off: "off", zones.Monitor: "monitor only"}
+	standingWords = [...]string{zones.Out: "out", zones.Resort: "resort", zones.In: "in"}
+	outcomeWords  = [...]string{Answered: "answered", Silent: "silent", Unmeasured: "unmeasured"}
+)
+
+// RefIDText writes a reference identifier as RFC 5905 §7.3 has it read: for
+// stratum 0 and 1 up to four ASCII characters, else an IPv4 address (or the
+// first four octets of a hash that looks like one).
+func RefIDText(id uint32, stratum uint8) string {
+	b := [4]byte{byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}
+	if stratum > 1 {
+		return netip.AddrFrom4(b).String()
+	}
+	text := make([]byte, 0, 4)
+	for _, c := range b {
+		if c > ' ' && c < 0x7f {
+			text = append(text, c)
+		}
+	}
+	return string(text)
 }

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// eligible is the score from which an address may be handed out.
+const eligible = 10
+
 // Row is the latest state of one address as one vantage sees it. Rows are what
 // survives a restart and, on several machines, what vantages share.
 type Row struct {
@@ -21,7 +24,9 @@ type Row struct {
 	Wrong   bool      // the last Answered check was not Good: measured wrong
 	Reached bool      // Score has been ≥ 10 once, so the address left its probation
 	In      bool      // this vantage's own verdict: eligible by score
-	Since   time.Time // when In last changed
+	Fell    bool      // went from In to out by silence, and has not been measured wrong since
+	First   time.Time // the first check that moved the score
+	Since   time.Time // when In last changed; First until then
 }
 
 // Key names a Row.
@@ -30,7 +35,52 @@ type Key struct {
 	Vantage string
 }
 
+// Key returns the name of r.
+func (r Row) Key() Key { return Key{r.Addr, r.Vantage} }
+
 // Earning reports whether the address is on probation and doing well: never
 // yet at 10, and every check so far good. The Prober checks such an address
 // every 8 s with one sample, so that earning in takes two minutes.
 func (r Row) Earning() bool { return !r.Reached && r.Bad == 0 }
+
+// After returns r moved on by the check s, judged by p. A check that is
+// Unmeasured, or taken while the vantage is frozen, is shown in the Row but
+// says nothing about the member: score, counters and verdict stay.
+//
+// The zero Row is an address that was never checked.
+func (r Row) After(s Sample, p Profile, frozen bool) Row {
+	step, _, why := Judge(s, p)
+	r.Sample, r.Why, r.Frozen = s, why, frozen
+	r.Step, r.Good = 0, false
+	if frozen || s.Outcome == Unmeasured {
+		return r
+	}
+	if r.Checks == 0 {
+		r.First, r.Since = s.Time, s.Time
+	}
+	r.Checks++
+	r.Step, r.Good = step, step >= GoodStep
+	if !r.Good {
+		r.Bad++
+	}
+	if s.Outcome == Silent {
+		r.Missed++
+	} else {
+		r.Missed, r.Wrong = 0, !r.Good
+	}
+
+	was := r.In
+	r.Score = Next(r.Score, s, p)
+	r.In = r.Score >= eligible
+	r.Reached = r.Reached || r.In
+	if r.In != was {
+		r.Since = s.Time
+	}
+	switch {
+	case r.In, r.Wrong:
+		r.Fell = false
+	case was: // and not wrong: the check that took it out can only have been silent
+		r.Fell = true
+	}
+	return r
+}

@@ -1,0 +1,226 @@
+package monitor
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// BoardOptions says how a Board judges.
+type BoardOptions struct {
+	Vantage  string        // the name of this one; every Sample that is recorded gets it
+	Profile  Profile       // how a check is judged
+	Interval time.Duration // between two checks of one address; default 64 s
+	Rows     []Row         // what History kept; their age is read off the wall clock, once
+
+	// Keep is handed every Row that changed, in order. It is called under the
+	// Board's lock: it must neither block nor call the Board. nil: none.
+	Keep func(Row)
+	// Own reports whether an address is this host's, whose clock cannot vouch
+	// for itself. nil: the interfaces are asked at every Watch.
+	Own func(netip.Addr) bool
+	// Now is the clock, with its monotonic reading. nil: time.Now.
+	Now func() time.Time
+}
+
+// Board owns the latest Row of every (address, vantage) and folds them into
+// Scores. All its decisions are pure functions of those Rows: After, Merge,
+// Stand and the doubts of clock.go. Methods are safe for concurrent use.
+type Board struct {
+	o       BoardOptions
+	changed chan struct{}
+
+	mu      sync.Mutex
+	entries map[netip.Addr][]*entry // one a vantage
+	watched map[netip.Addr]*verdict
+	hosts   []host
+	reached bool // a watched address has been at 10
+	trusted bool // see Trusted
+	unheard int  // watched addresses that this process has not checked
+	served  [zones.In + 1]int
+	early   int  // watched addresses that are In early
+	moved   bool // some Standing changed since the last signal
+
+	frozen  string        // why nothing is scored; "" when it is
+	votes   int           // hosts that vouched for the clock when last asked
+	elapsed time.Duration // time not frozen, up to mark
+	mark    time.Time
+}
+
+// entry is one Row and what this process knows about when it came.
+type entry struct {
+	row   Row
+	age   time.Duration // of the row's verdict at …
+	at    time.Duration // … this time of the Board's clock
+	first time.Duration // when the first check was, on that clock
+	heard time.Time     // when this process last got a check; zero: never
+
+	// What a freeze goes back to: checks of the last minutes that were not good
+	// may be our own fault, before enough of them came together to tell.
+	before Row
+	slid   time.Time // when the run of checks that are not good began; zero: none
+}
+
+// verdict is what stands for a watched address.
+type verdict struct {
+	standing zones.Standing
+	early    bool
+	since    time.Time
+	servable bool // the registry wants it handed out
+}
+
+// host is one member's addresses that are watched.
+type host struct {
+	addrs []netip.Addr
+	own   bool
+}
+
+// NewBoard returns a Board that watches nothing yet.
+func NewBoard(o BoardOptions) *Board {
+	o.Interval = cmp.Or(o.Interval, 64*time.Second)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	b := &Board{o: o, changed: make(chan struct{}, 1), entries: map[netip.Addr][]*entry{}, mark: o.Now()}
+	for _, r := range o.Rows {
+		e := b.entry(r.Key())
+		e.row, e.age, e.first = r, max(0, b.mark.Sub(r.Time)), -max(0, b.mark.Sub(r.First))
+	}
+	b.o.Rows = nil
+	return b
+}
+
+// Watch makes the Board judge the registry's addresses, all but those of
+// members that are off. Rows of others are kept and not judged. It needs the
+// members and not only their addresses: one host that falls silent on both of
+// its addresses is one that fell silent, not two.
+func (b *Board) Watch(reg *zones.Registry) {
+	own := b.o.Own
+	if own == nil {
+		own = ownAddrs()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now, old := b.o.Now(), b.watched
+	b.watched, b.hosts = map[netip.Addr]*verdict{}, nil
+	b.unheard, b.early, b.served = 0, 0, [zones.In + 1]int{}
+	warm := 0
+	for _, m := range reg.Members {
+		if m.State == zones.Off {
+			continue
+		}
+		b.hosts = append(b.hosts, host{m.Addresses, slices.ContainsFunc(m.Addresses, own)})
+		for _, a := range m.Addresses {
+			v := &verdict{since: now.Round(0), servable: m.State == zones.Active && m.Netspeed > 0}
+			if was := old[a]; was != nil {
+				v.standing, v.since = was.standing, was.since
+			}
+			b.watched[a] = v
+			b.count(v, 1)
+			e := b.find(Key{a, b.o.Vantage})
+			if e == nil || e.heard.IsZero() {
+				b.unheard++
+			}
+			if e != nil && e.heard.IsZero() && e.age < trustFor {
+				warm++
+			}
+		}
+	}
+	b.trusted = b.trusted || b.unheard == 0 || 2*warm > len(b.watched)
+	b.settle(now)
+	for a, v := range b.watched {
+		if old[a] == nil {
+			b.resume(a, v)
+		}
+	}
+	b.signal()
+}
+
+// resume dates a restored verdict from when it first stood: a restart is no
+// change.
+func (b *Board) resume(a netip.Addr, v *verdict) {
+	e := b.find(Key{a, b.o.Vantage})
+	if e != nil && e.row.Checks > 0 && (v.early || e.row.In == (v.standing == zones.In)) {
+		v.since = e.row.Since
+	}
+}
+
+// Record moves the Row of the sample's address on and returns it.
+func (b *Board) Record(s Sample) Row {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now, was := b.o.Now(), b.state()
+	s.Vantage = b.o.Vantage
+	e := b.entry(Key{s.Addr, s.Vantage})
+	v := b.watched[s.Addr]
+	prev, first := e.row, e.heard.IsZero()
+	e.row.Sample, e.heard = s, now
+	if v != nil {
+		if first {
+			b.unheard--
+			b.trusted = b.trusted || b.unheard == 0
+		}
+		// A good check sows no doubt, so most cost no look at all the others.
+		if b.frozen != "" || first || !prev.After(s, b.o.Profile, false).Good {
+			b.doubt(now)
+		}
+	}
+	e.row = e.row.After(s, b.o.Profile, b.frozen != "")
+	e.arrived(b.clock(now), now, prev)
+	b.keep(e.row)
+
+	switch {
+	case v == nil:
+	case was.frozen != (b.frozen != ""), e.row.Reached && !b.reached:
+		b.settle(now)
+	default:
+		b.judge(s.Addr, v, now)
+	}
+	b.tell(was)
+	return e.row
+}
+
+// arrived notes when the entry's row came, and from what it slid if it did. A
+// check that did not count makes the row no younger, and no older either: it
+// was on our side that nothing could be measured.
+func (e *entry) arrived(clock time.Duration, now time.Time, prev Row) {
+	e.at = clock
+	if e.row.Checks == prev.Checks || e.row.Frozen {
+		return
+	}
+	e.age = 0
+	if e.row.Checks == 1 {
+		e.first = clock
+	}
+	switch {
+	case e.row.Good:
+		e.slid = time.Time{}
+	case e.slid.IsZero():
+		e.before, e.slid = prev, now
+	}
+}
+
+// Run re-judges once a second, because time alone changes verdicts: rows grow
+// old, the early minutes end, a doubt passes. It returns when ctx is done.
+func (b *Board) Run(ctx context.Context) error {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			b.mu.Lock()
+			now, was := b.o.Now(), b.state()
+			b.doubt(now)
+			b.settle(now)
+			b.tell(was)
+			b.mu.Unlock()
+		}
+	}
+}

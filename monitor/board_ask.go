@@ -1,0 +1,83 @@
+package monitor
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// Last returns this vantage's own Row of the address.
+func (b *Board) Last(addr netip.Addr) (Row, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.find(Key{addr, b.o.Vantage}); e != nil {
+		return e.row, true
+	}
+	return Row{}, false
+}
+
+// Rows returns every Row, of every vantage, by address and vantage.
+func (b *Board) Rows() []Row {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var rows []Row
+	for _, es := range b.entries {
+		for _, e := range es {
+			rows = append(rows, e.row)
+		}
+	}
+	slices.SortFunc(rows, func(x, y Row) int {
+		return cmp.Or(x.Addr.Compare(y.Addr), cmp.Compare(x.Vantage, y.Vantage))
+	})
+	return rows
+}
+
+// Scores returns the verdict on every watched address. The map is the caller's.
+func (b *Board) Scores() zones.Scores {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clock := b.clock(b.o.Now())
+	scores := make(zones.Scores, len(b.watched))
+	for a, v := range b.watched {
+		m, ok := Merge(b.aged(a, clock), b.o.Interval)
+		if !ok {
+			if e := b.find(Key{a, b.o.Vantage}); e != nil {
+				m.Row = e.row
+			}
+		}
+		s := zones.Score{Value: m.Score, Standing: v.standing, Since: v.since, Why: why(m.Row, v.standing, b.o.Interval)}
+		if !ok && m.Checks > 0 {
+			s.Why = "last check is too old to go by"
+		}
+		scores[a] = s
+	}
+	return scores
+}
+
+// Changed is signalled after some Standing, the Status or Trusted changed;
+// several changes may come as one. It is for one reader.
+func (b *Board) Changed() <-chan struct{} { return b.changed }
+
+// Status returns what the Board says of itself.
+func (b *Board) Status() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.state()
+	st := Status{Frozen: s.frozen, Booting: s.booting, Resort: s.resort, Warning: b.frozen}
+	if s.unvouched {
+		st.Warning = fmt.Sprintf("only %d of the 3 members needed can vouch for the clock of this node", b.votes)
+	}
+	return st
+}
+
+// Trusted reports whether the Scores may be acted on: what History kept covers
+// more than half of the registry's addresses and is less than two hours old,
+// or every address has been checked once. Once true it stays so.
+func (b *Board) Trusted() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.trusted
+}

@@ -1,0 +1,167 @@
+package monitor
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// The methods here are called with the lock held.
+
+// doubt decides whether this vantage trusts itself, from fresh checks only.
+// When it begins to doubt, it takes back what the last checks did to those
+// that were good before: that was the first we saw of our own fault.
+func (b *Board) doubt(now time.Time) {
+	hosts := b.voters(now)
+	off, votes := clockOff(hosts)
+	b.votes = votes
+	why := networkDown(hosts)
+	if why == "" {
+		why = off
+	}
+	begins := why != "" && b.frozen == ""
+	if begins || why == "" && b.frozen != "" {
+		b.elapsed, b.mark = b.clock(now), now
+	}
+	b.frozen = why
+	if !begins {
+		return
+	}
+	for a := range b.watched {
+		e := b.find(Key{a, b.o.Vantage})
+		if e != nil && !e.slid.IsZero() && now.Sub(e.slid) <= b.fresh() {
+			e.row, e.slid = e.before.After(e.row.Sample, b.o.Profile, true), time.Time{}
+			b.keep(e.row)
+		}
+	}
+}
+
+// voters boils the fresh checks of each host down.
+func (b *Board) voters(now time.Time) []voter {
+	hosts := make([]voter, len(b.hosts))
+	for i, h := range b.hosts {
+		hosts[i].own = h.own
+		for _, a := range h.addrs {
+			e := b.find(Key{a, b.o.Vantage})
+			if e != nil && !e.heard.IsZero() && now.Sub(e.heard) <= b.fresh() {
+				hosts[i].hear(e.row.Sample)
+			}
+		}
+	}
+	return hosts
+}
+
+// fresh is how old a check may be to bear on whether we trust ourselves. A
+// check of a silent member alone may take ten seconds.
+func (b *Board) fresh() time.Duration { return max(3*b.o.Interval, 30*time.Second) }
+
+// settle judges every watched address.
+func (b *Board) settle(now time.Time) {
+	b.reached = false
+	for a := range b.watched {
+		for _, e := range b.entries[a] {
+			b.reached = b.reached || e.row.Reached
+		}
+	}
+	for a, v := range b.watched {
+		b.judge(a, v, now)
+	}
+}
+
+// judge brings one verdict up to date.
+func (b *Board) judge(a netip.Addr, v *verdict, now time.Time) {
+	standing, early := zones.Out, false
+	if m, ok := Merge(b.aged(a, b.clock(now)), b.o.Interval); ok {
+		standing = Stand(m, !b.reached)
+		early = standing == zones.In && m.Score < eligible
+	}
+	if standing == v.standing && early == v.early {
+		return
+	}
+	b.count(v, -1)
+	if standing != v.standing {
+		v.since, b.moved = now.Round(0), true
+	}
+	v.standing, v.early = standing, early
+	b.count(v, 1)
+}
+
+// count adds a verdict to the sums, or with −1 takes it away.
+func (b *Board) count(v *verdict, n int) {
+	if v.servable {
+		b.served[v.standing] += n
+	}
+	if v.early {
+		b.early += n
+	}
+}
+
+// aged returns the address's Rows with their ages on the Board's clock.
+func (b *Board) aged(a netip.Addr, clock time.Duration) []Aged {
+	rows := make([]Aged, 0, len(b.entries[a]))
+	for _, e := range b.entries[a] {
+		rows = append(rows, Aged{e.row, e.age + clock - e.at, clock - e.first})
+	}
+	return rows
+}
+
+// clock is the time that passed while not frozen; ages are read off it.
+func (b *Board) clock(now time.Time) time.Duration {
+	if b.frozen != "" {
+		return b.elapsed
+	}
+	return b.elapsed + now.Sub(b.mark)
+}
+
+func (b *Board) find(k Key) *entry {
+	for _, e := range b.entries[k.Addr] {
+		if e.row.Vantage == k.Vantage {
+			return e
+		}
+	}
+	return nil
+}
+
+func (b *Board) entry(k Key) *entry {
+	e := b.find(k)
+	if e == nil {
+		e = &entry{row: Row{Sample: Sample{Addr: k.Addr, Vantage: k.Vantage}}}
+		b.entries[k.Addr] = append(b.entries[k.Addr], e)
+	}
+	return e
+}
+
+func (b *Board) keep(r Row) {
+	if b.o.Keep != nil {
+		b.o.Keep(r)
+	}
+}
+
+// state is what Changed watches besides the Standings.
+type state struct{ frozen, booting, resort, unvouched, trusted bool }
+
+func (b *Board) state() state {
+	return state{
+		frozen:    b.frozen != "",
+		booting:   b.early > 0,
+		resort:    b.served[zones.In] == 0 && b.served[zones.Resort] > 0,
+		unvouched: b.frozen == "" && b.votes < 3 && b.unheard == 0 && len(b.watched) > 0,
+		trusted:   b.trusted,
+	}
+}
+
+// tell signals if anything changed since was.
+func (b *Board) tell(was state) {
+	if b.moved || was != b.state() {
+		b.signal()
+	}
+}
+
+func (b *Board) signal() {
+	b.moved = false
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,128 @@
+package monitor
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func voters(samples ...Sample) (hosts []voter) {
+	for _, s := range samples {
+		var v voter
+		v.hear(s)
+		hosts = append(hosts, v)
+	}
+	return hosts
+}
+
+func wide(offset, distance time.Duration) Sample {
+	s := off(offset)
+	s.RootDistance = distance
+	return s
+}
+
+func leap3(s Sample) Sample {
+	s.Leap = 3
+	return s
+}
+
+func TestClockOff(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		hosts []voter
+		off   bool
+		votes int
+	}{
+		{"nobody", nil, false, 0},
+		{"two cannot tell", voters(off(time.Second), off(time.Second)), false, 2},
+		{"all of three", voters(off(time.Second), off(time.Second), off(2*time.Second)), true, 3},
+		{"two of three", voters(off(time.Second), off(2*time.Second), good()), true, 3},
+		{"one of three", voters(off(time.Second), good(), good()), false, 3},
+		{"half of four", voters(off(time.Second), off(time.Second), good(), good()), false, 4},
+		{"wrong to both sides", voters(off(time.Second), off(-time.Second), good()), false, 3},
+		{"wide intervals hold it", voters(wide(time.Second, 2*time.Second), wide(time.Second, 2*time.Second), good()), false, 1},
+		{"a little off is not unsound", voters(wide(9*time.Millisecond, 0), wide(9*time.Millisecond, 0), wide(9*time.Millisecond, 0)), false, 3},
+		{"invalid ones have no vote", voters(off(time.Second), off(time.Second), leap3(off(time.Second)), kiss("RATE"), mute()), false, 2},
+	} {
+		why, votes := clockOff(c.hosts)
+		if (why != "") != c.off || votes != c.votes {
+			t.Errorf("%s: %q with %d votes, want %v with %d", c.name, why, votes, c.off, c.votes)
+		}
+	}
+	own := voters(off(time.Second), off(time.Second), off(time.Second))
+	own[0].own = true
+	if why, votes := clockOff(own); why != "" || votes != 2 {
+		t.Errorf("this host's own address voted: %q %d", why, votes)
+	}
+}
+
+func TestOneHostHasOneVote(t *testing.T) {
+	var v voter
+	v.hear(wide(time.Second, 100*time.Millisecond))
+	v.hear(wide(2*time.Second, 50*time.Millisecond))
+	v.hear(wide(3*time.Second, 500*time.Millisecond))
+	why, votes := clockOff(append(voters(good(), good()), v))
+	if why != "" || votes != 3 || v.best.Offset != 2*time.Second {
+		t.Errorf("%q %d %v", why, votes, v.best.Offset)
+	}
+}
+
+func TestNetworkDown(t *testing.T) {
+	both := voters(mute())
+	both[0].hear(mute())
+	half := voters(mute(), mute())
+	half[0].hear(good())
+	for _, c := range []struct {
+		name  string
+		hosts []voter
+		down  bool
+	}{
+		{"nothing fresh", []voter{{}, {}}, false},
+		{"one host", voters(mute()), false},
+		{"one host, two addresses", both, false},
+		{"two hosts", voters(mute(), mute()), true},
+		{"one answers", voters(mute(), mute(), off(time.Hour)), false},
+		{"one answers on its other address", half, false},
+		{"IPv4-only node, one IPv4 host dead", voters(mute(), unmeasured(), unmeasured()), false},
+		{"IPv4-only node, all IPv4 hosts dead", voters(mute(), mute(), unmeasured()), true},
+		{"nothing can be sent", voters(unmeasured(), unmeasured()), true},
+	} {
+		if why := networkDown(c.hosts); (why != "") != c.down {
+			t.Errorf("%s: %q, want %v", c.name, why, c.down)
+		}
+	}
+}
+
+// An honest majority is never taken for a broken clock, whatever the others say.
+func TestHonestMajorityKeepsTheClock(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		liars := rapid.SliceOfN(anySample, 0, 8).Draw(t, "liars")
+		hosts := voters(liars...)
+		for range len(liars) + 1 {
+			d := time.Duration(rapid.Int64Range(0, 1e9).Draw(t, "distance"))
+			o := time.Duration(rapid.Int64Range(-int64(d), int64(d)).Draw(t, "offset"))
+			hosts = append(hosts, voters(wide(o, d))...)
+		}
+		if why, _ := clockOff(hosts); why != "" {
+			t.Fatal(why)
+		}
+	})
+}
+
+func TestOwnAddrs(t *testing.T) {
+	own := ownAddrs()
+	for _, s := range []string{"127.0.0.1", "127.3.4.5", "::1"} {
+		if !own(netip.MustParseAddr(s)) {
+			t.Errorf("%s is not taken as this host's", s)
+		}
+	}
+	if own(netip.MustParseAddr("192.0.2.1")) {
+		t.Error("192.0.2.1 is taken as this host's")
+	}
+	if !strings.HasPrefix(networkDown(voters(mute(), mute())), "frozen: ") {
+		t.Error("the warning does not say that scores are frozen")
+	}
+}

@@ -1,0 +1,318 @@
+package monitor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+func openHistory(t *testing.T, path string, o HistoryOptions) *History {
+	t.Helper()
+	h, err := OpenHistory(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
+// tick is the n-th check of an address, one a second and just now.
+func tick(i, n int) Row {
+	s := good()
+	s.Addr, s.Vantage, s.Time = addr(i), "fra", time.Now().UTC().Truncate(time.Hour).Add(time.Duration(n)*time.Second)
+	r := Row{}.After(s, NTPPool(), false)
+	r.Checks = n
+	return r
+}
+
+func read(t *testing.T, h *History, a netip.Addr, since, until time.Time) (out []Scored) {
+	t.Helper()
+	for s, err := range h.Samples(a, since, until) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func TestHistoryKeeps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "made", "for", "it", "timepool.db")
+	h := openHistory(t, path, HistoryOptions{})
+	const n = 2*chunkSize + 7
+	var rows []Row
+	for i := range n {
+		r := tick(1, i)
+		rows = append(rows, r)
+		h.Put(r)
+	}
+	other := tick(1, 3)
+	other.Vantage = "tyo"
+	h.Put(other)
+	h.Put(tick(2, 5))
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(filepath.Dir(path)); err != nil || fi.Mode().Perm() != 0o750 {
+		t.Errorf("folder: %v %v", fi.Mode(), err)
+	}
+
+	h = openHistory(t, path, HistoryOptions{})
+	got, err := h.Rows()
+	if err != nil || len(got) != 3 || !slices.Contains(got, rows[n-1]) || !slices.Contains(got, other) {
+		t.Fatalf("%v\n%+v", err, got)
+	}
+	all := read(t, h, addr(1), time.Time{}, time.Time{})
+	if len(all) != n+1 || !slices.IsSortedFunc(all, func(a, b Scored) int { return a.Time.Compare(b.Time) }) {
+		t.Fatalf("%d samples, want %d in order of time", len(all), n+1)
+	}
+	if want := (Scored{rows[0].Sample, 1, 1, false}); all[0] != want {
+		t.Errorf("%+v\n%+v", all[0], want)
+	}
+	if some := read(t, h, addr(1), rows[2].Time, rows[5].Time); len(some) != 4 || some[1].Vantage == some[2].Vantage {
+		t.Errorf("from 2 to 5: %+v", some)
+	}
+	if none := read(t, h, addr(9), time.Time{}, time.Time{}); none != nil {
+		t.Errorf("%+v", none)
+	}
+	for range h.Samples(addr(1), time.Time{}, time.Time{}) {
+		break // a reader may stop early, and writing goes on
+	}
+	h.Put(tick(1, n))
+	if err := h.flush(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHistoryRunWrites(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "timepool.db")
+	h := openHistory(t, path, HistoryOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- h.Run(ctx) }()
+	h.Put(tick(1, 1))
+	for {
+		rows, err := h.Rows()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) == 1 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	h.Put(tick(2, 1))
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if rows, _ := h.Rows(); len(rows) != 2 {
+		t.Errorf("%d rows after Run returned", len(rows))
+	}
+}
+
+func TestHistoryPrunes(t *testing.T) {
+	h := openHistory(t, filepath.Join(t.TempDir(), "timepool.db"), HistoryOptions{Keep: 24 * time.Hour})
+	long := func(i, n int) Row {
+		r := tick(i, n)
+		r.Time = r.Time.Add(-48 * time.Hour)
+		return r
+	}
+	for n := range 2000 {
+		h.Put(long(1, n))
+		h.Put(long(2, n))
+	}
+	h.Put(tick(2, 0))
+	for n := range 20 {
+		h.Put(tick(3, n))
+		if err := h.flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(read(t, h, addr(1), time.Time{}, time.Time{})); got != 0 {
+		t.Errorf("%d samples are left of an address that is gone", got)
+	}
+	if got := len(read(t, h, addr(2), time.Time{}, time.Time{})); got != 1 {
+		t.Errorf("%d samples are left, want the young one", got)
+	}
+	rows, err := h.Rows()
+	if err != nil || len(rows) != 2 {
+		t.Errorf("%d rows, %v: that of the address that is gone should be too", len(rows), err)
+	}
+}
+
+func TestHistoryRefuses(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string, content []byte) string {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	store := func(name string, fill func(tx *bolt.Tx) error) string {
+		p := filepath.Join(dir, name)
+		db, err := bolt.Open(p, 0o600, nil)
+		if err == nil {
+			err = errors.Join(db.Update(fill), db.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	used := filepath.Join(dir, "used.db")
+	openHistory(t, used, HistoryOptions{})
+	text := file("text.db", bytes.Repeat([]byte("not a store\n"), 5000))
+	for _, c := range []struct{ name, path, want string }{
+		{"text", text, "move it away"},
+		{"short", file("short.db", []byte("x")), "move it away"},
+		{"zeros", file("zeros.db", make([]byte, 1<<16)), "move it away"},
+		{"a folder", dir, "may write"},
+		{"below a file", filepath.Join(text, "timepool.db"), "data folder " + text},
+		{"unwritable", "/proc/timepool/timepool.db", "data folder /proc/timepool"},
+		{"in use", used, "another timepool uses"},
+		{"another program's", store("other.db", func(tx *bolt.Tx) error {
+			_, err := tx.CreateBucket([]byte("theirs"))
+			return err
+		}), "some other program's"},
+		{"newer", store("newer.db", func(tx *bolt.Tx) error {
+			b, err := tx.CreateBucket(bucketMeta)
+			return errors.Join(err, b.Put(keyFormat, []byte{historyFormat + 1}))
+		}), "format 2"},
+	} {
+		_, err := OpenHistory(c.path, HistoryOptions{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), filepath.Dir(c.path)) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// A store that is damaged anywhere opens or is refused, and if it opens it
+// works or says that it does not; it never ends the process.
+func TestHistoryDamaged(t *testing.T) {
+	dir := t.TempDir()
+	whole := filepath.Join(dir, "whole.db")
+	h := openHistory(t, whole, HistoryOptions{})
+	for n := range 300 {
+		for i := range 8 {
+			h.Put(tick(i, n))
+		}
+		if n%30 == 0 {
+			if err := h.flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	refused := 0
+	try := func(name string, b []byte) {
+		path := filepath.Join(dir, "torn.db")
+		_ = os.Remove(path)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h, err := OpenHistory(path, HistoryOptions{})
+		if err != nil {
+			refused++
+			if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %v", name, err)
+			}
+			return
+		}
+		_, _ = h.Rows()
+		for range h.Samples(addr(1), time.Time{}, time.Time{}) {
+		}
+		for i := range 8 {
+			h.Put(tick(i, 400))
+		}
+		_ = h.flush()
+		_ = h.Close()
+	}
+	for cut := 0; cut < len(content); cut += 4096 {
+		try(fmt.Sprint("cut at ", cut), content[:max(cut, 1)])
+	}
+	for range 150 {
+		b := bytes.Clone(content)
+		page := rng.IntN(len(b)/4096) * 4096
+		switch rng.IntN(3) {
+		case 0:
+			clear(b[page : page+4096])
+		case 1:
+			for range 1 + rng.IntN(8) {
+				b[page+rng.IntN(64)] ^= byte(1 + rng.IntN(255))
+			}
+		case 2:
+			copy(b[page:page+4096], content[rng.IntN(len(b)/4096)*4096:])
+		}
+		try(fmt.Sprint("page at ", page), b)
+	}
+	if refused < 20 {
+		t.Errorf("only %d damaged stores were refused", refused)
+	}
+}
+
+// A panic inside the store, as bbolt has for damage, closes it for good.
+func TestHistoryBroken(t *testing.T) {
+	var out bytes.Buffer
+	path := filepath.Join(t.TempDir(), "timepool.db")
+	h := openHistory(t, path, HistoryOptions{Log: slog.New(slog.NewTextHandler(&out, nil))})
+	if err := h.guard(func() error { return h.db.Update(func(*bolt.Tx) error { panic("page 7: bad\nmore") }) }); err == nil {
+		t.Fatal("no error")
+	}
+	h.Put(tick(1, 1))
+	for range 3 {
+		if err := h.flush(); err == nil || !strings.Contains(err.Error(), "page 7: bad)") {
+			t.Errorf("%v", err)
+		}
+	}
+	if n := strings.Count(out.String(), "history cannot be written"); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+	if _, err := h.Rows(); err == nil {
+		t.Error("rows are read from a broken store")
+	}
+	if err := h.Close(); err == nil {
+		t.Error("closed without a word")
+	}
+}
+
+func TestHistoryBoundsWhatWaits(t *testing.T) {
+	h := openHistory(t, filepath.Join(t.TempDir(), "timepool.db"), HistoryOptions{})
+	h.broken = errors.New("no disk today")
+	for n := range pendingMax + 2 {
+		h.Put(tick(1, n))
+	}
+	if err := h.flush(); err == nil {
+		t.Error("no error")
+	}
+	if len(h.samples) > pendingMax || len(h.samples) < pendingMax/2 || len(h.samples)+h.lost != pendingMax+2 || len(h.rows) != 1 {
+		t.Errorf("%d samples, %d rows wait, %d lost", len(h.samples), len(h.rows), h.lost)
+	}
+	h.broken = nil
+	if err := h.flush(); err != nil || len(h.samples) != 0 || h.lost != 0 {
+		t.Errorf("%v: %d wait", err, len(h.samples))
+	}
+	if got := read(t, h, addr(1), time.Time{}, time.Time{}); !got[len(got)-1].Time.Equal(tick(1, pendingMax+1).Time) {
+		t.Error("the youngest sample is not there")
+	}
+}
