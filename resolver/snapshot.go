@@ -1,10 +1,6 @@
 package resolver
 
-import (
-	"net/netip"
-
-	"github.com/timepool/timepool/zones"
-)
+import "github.com/timepool/timepool/zones"
 
 // Snapshot is everything a query needs, decided beforehand. Build makes it;
 // nothing changes it afterwards.
@@ -16,15 +12,17 @@ type Snapshot struct {
 	apexes []apex
 	names  map[string]*name // by owner name: wire format, lower case, root octet included
 	decks  []deck
-	sets   []set
-	rrs    []byte // the sets' records, packed
+	suits  []*suit // what decks is made of, in that order
+
+	ground *ground // for the next Build
+	stats  Stats
 }
 
 // apex is one served zone: zone.name or one of zone.also.
 type apex struct {
 	wire        string // wire format, lower case, root octet included
-	soa         rrset  // for answers: owner is the pointer to the question
-	negativeSOA []byte // one SOA record for the authority section, TTL = min(SOA TTL, minimum), owner packed in full
+	negativeSOA []byte // the SOA as it stands after a question for the apex itself, TTL = min(SOA TTL, minimum) (RFC 2308 section 3)
+	pointers    []int  // where negativeSOA has compression pointers; a question longer by n octets moves each by n
 }
 
 // name is what stands at one owner name. A name that is in Snapshot.names
@@ -43,40 +41,50 @@ type name struct {
 // noDeck stands where nobody of that family may be handed out.
 const noDeck = ^uint32(0)
 
-// rrset is one static RRset, packed. Every record's owner is a pointer to the
-// question (0xC00C), so no name inside is compressed against the message.
+// rrset is one static RRset, packed as it stands right after the question of
+// its owner, which is all that ever comes before it: so its names are compressed
+// against that very message, and it is copied as it is.
 type rrset struct {
 	rrtype uint16
 	count  uint16
 	wire   []byte
-	extra  []byte // records for the additional section (glue), owners in full
-	extras uint16
+	extra  []rrset // for the additional section (glue), packed as they stand in this order behind wire
 }
 
 // deck is a fair way of dealing sets of members to the clients of one name,
-// place and family. The unit interval is cut into arcs, one a card; query t
-// takes the card in whose arc frac(seed + t·φ) falls, so that after any number of
-// queries each card has come up in proportion to its arc (the golden ratio's
-// sequence has the lowest discrepancy), and no state but t is needed.
+// place and family. The unit interval is cut into arcs, one a card, and query t
+// takes the card in whose arc its point falls. The points of length queries lie
+// evenly, so that after length of them every member has come up as often as its
+// weight says; Snapshot.deal tells how, and no state but t is needed.
 type deck struct {
-	id    uint64 // stable over rebuilds: names the counter in Turns
-	cards []card // by until, ascending; the last one's is 2⁶⁴−1
+	id     uint64 // stable over rebuilds: names the counter in Turns
+	suit   *suit
+	cards  []card // by until, ascending
+	step   uint64 // from one point to the next, in units of 2⁻⁶⁴
+	shift  uint64 // from each run of length points to the next
+	length uint32
+	rings  uint32 // bit i: a ring begins with the set's record i; one more bit ends the last ring
 }
 
-// card is one arc: a set, and how far each ring of it is rotated.
+// card is one arc and the set that is handed out there.
 type card struct {
-	until uint64 // the arc's last point, inclusive, in units of 2⁻⁶⁴
-	set   uint32
-	turn  uint32
+	until uint32 // where the next arc begins, in units of 2⁻³²; the last card's is not read
+	set   uint32 // index into suit.sets of its first record
 }
 
-// set is the members of one answer, nearer rings first, packed in
-// Snapshot.rrs as records that own the question's name (0xC00C). Each set is
-// stored once a Snapshot, whichever decks use it.
-type set struct {
-	at    uint32  // offset in Snapshot.rrs
-	size  uint16  // octets of one record: 16 for A, 28 for AAAA
-	rings []uint8 // records in each ring; rotation stays within a ring
+// suit is all that is dealt for one pool, quarter and family: the decks by
+// place, and every set once, whichever decks use it. A suit never changes, so
+// the next Snapshot shares it when all it is made from is the same.
+type suit struct {
+	id      uint64
+	terms   terms
+	hosts   []host   // the candidates, by spot
+	records []byte   // their records, terms.size octets each, owner 0xC00C
+	sets    []uint32 // numbers of records, nearer rings first; a set is as long as its deck's rings
+	decks   []deck
+	byPlace []uint32 // index into decks by zones.PlaceID, or noDeck
+	fixed   []uint32 // the same by ground.labels; empty for tenants
+	cards   int
 }
 
 // deckFor returns the deck index for the family (0: A, 1: AAAA) of a pool name
@@ -91,5 +99,3 @@ func (n *name) deckFor(family int, place zones.PlaceID) uint32 {
 // clientDependent reports whether the answer depends on where the client is,
 // and so whether an ECS scope may be other than 0.
 func (n *name) clientDependent() bool { return n.byPlace[0] != nil || n.byPlace[1] != nil }
-
-var _ = netip.Addr{}

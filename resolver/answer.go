@@ -1,0 +1,143 @@
+package resolver
+
+import (
+	"net/netip"
+
+	"github.com/miekg/dns"
+	"github.com/timepool/timepool/zones"
+)
+
+// Transport is what the answer has to know of the way a query came.
+type Transport struct {
+	TCP bool
+	UDP int // largest reply over UDP, 512 and up; 0: 1232 octets
+}
+
+// limit is how long the reply may be (RFC 6891 section 6.2.5).
+func (t Transport) limit(e *edns) int {
+	if t.TCP {
+		return maxTCP
+	}
+	ceiling := t.UDP
+	if ceiling == 0 {
+		ceiling = defaultUDP
+	}
+	return min(max(int(e.size), minUDP), max(ceiling, minUDP))
+}
+
+// Answer appends to dst the reply to the query msg, which came from client, and
+// tells what became of it. It appends nothing when there shall be no reply.
+//
+// The reply keeps the client's id, opcode, RD and question as they came; Z, RA,
+// AD and CD are zero (RFC 4035 section 3.1.6). It never exceeds the transport's
+// limit: an RRset that does not fit is left out whole and TC set. Given room in
+// dst, Answer allocates nothing. dst and msg must not overlap. It is safe for
+// concurrent use: all that moves is a counter in turns.
+func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, turns *Turns) ([]byte, Verdict) {
+	if len(msg) < headerLen || msg[2]&flagQR != 0 {
+		return dst, Dropped
+	}
+	var q query
+	ok := q.parse(msg)
+	client = client.Unmap()
+	if q.edns.subnet.present && !(ok && s.believes(client)) {
+		q.edns.subnet = subnet{}
+	}
+	r := newReply(dst, msg, &q, how)
+	switch {
+	case !q.known():
+		r.fail(dns.RcodeNotImplemented, NotImp)
+	case !ok:
+		r.fail(dns.RcodeFormatError, FormErr)
+	case q.edns.version != 0:
+		r.fail(dns.RcodeBadVers, BadVers)
+	case q.opcode != dns.OpcodeQuery, q.qclass != dns.ClassINET, q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:
+		r.fail(dns.RcodeRefused, Refused)
+	default:
+		s.resolve(&r, &q, client, turns)
+	}
+	return r.finish(&q), r.verdict
+}
+
+// resolve answers a well-formed question of class IN.
+func (s *Snapshot) resolve(r *reply, q *query, client netip.Addr, turns *Turns) {
+	n := s.names[string(q.name[:q.nameLen])]
+	switch {
+	case n == nil:
+		s.deny(r, q)
+	case q.qtype == dns.TypeANY && (n.pool || len(n.static) > 0):
+		r.answered(append(r.buf, hinfo...), 1)
+	case n.pool && q.qtype == dns.TypeA:
+		s.offer(r, q, n, 0, client, turns)
+	case n.pool && q.qtype == dns.TypeAAAA:
+		s.offer(r, q, n, 1, client, turns)
+	default:
+		for i := range n.static {
+			if n.static[i].rrtype == q.qtype {
+				r.static(&n.static[i])
+				return
+			}
+		}
+		r.negative(&s.apexes[n.apex], q, dns.RcodeSuccess, NoData)
+	}
+}
+
+// hinfo is the answer to ANY: small, and true for a cache to keep (RFC 8482
+// section 4.2).
+const hinfo = "\xC0\x0C\x00\x0D\x00\x01\x00\x00\x0E\x10\x00\x09\x07RFC8482\x00"
+
+// deny answers for a name that is not there: NXDOMAIN below an apex, else
+// REFUSED.
+func (s *Snapshot) deny(r *reply, q *query) {
+	var nearest *apex
+	for i := range s.apexes {
+		a := &s.apexes[i]
+		if (nearest == nil || len(a.wire) > len(nearest.wire)) && q.isBelow(a.wire) {
+			nearest = a
+		}
+	}
+	if nearest == nil {
+		r.fail(dns.RcodeRefused, Refused)
+		r.ede = ede{dns.ExtendedErrorCodeNotAuthoritative, "not a name of this server"}
+		return
+	}
+	r.negative(nearest, q, dns.RcodeNameError, NXDomain)
+}
+
+// isBelow reports whether the question's name ends in apex, at a label's edge
+// (a label may hold octets that look like one).
+func (q *query) isBelow(apex string) bool {
+	above := q.nameLen - len(apex)
+	if above < 0 || string(q.name[above:q.nameLen]) != apex {
+		return false
+	}
+	i := 0
+	for i < above {
+		i += 1 + int(q.name[i])
+	}
+	return i == above
+}
+
+// offer deals the pool's next set. Where nobody of either family may be handed
+// out it fails rather than say NODATA: a cached NODATA would keep resolvers
+// from asking the other name server.
+func (s *Snapshot) offer(r *reply, q *query, n *name, family int, client netip.Addr, turns *Turns) {
+	var place zones.PlaceID
+	var scope uint8
+	if n.clientDependent() {
+		place, scope = s.locate(client, &q.edns.subnet)
+	}
+	d := n.deckFor(family, place)
+	if d == noDeck {
+		if n.deckFor(1-family, place) != noDeck {
+			r.negative(&s.apexes[n.apex], q, dns.RcodeSuccess, NoData)
+			return
+		}
+		r.fail(dns.RcodeServerFailure, ServFail)
+		r.ede = ede{dns.ExtendedErrorCodeOther, "no time server fit to be handed out"}
+		return
+	}
+	out, count := s.deal(r.buf, &s.decks[d], turns.next(d))
+	r.scope = scope
+	r.answered(out, count)
+}

@@ -1,0 +1,117 @@
+package resolver
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"unsafe"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// Options of Build.
+type Options struct {
+	Serial uint32 // of every SOA
+	// Seed orders the members on the line that sets are drawn from, and so which
+	// of them come together. Moving it deals anew; shares go on as they were.
+	Seed uint64
+	// Previous is a cache and nothing else: Build with it returns what Build
+	// without it returns. It saves the nearness when registry and Atlas are the
+	// same two, and every suit (pool, quarter and family) with the same hosts.
+	Previous *Snapshot
+}
+
+// Stats is what a Snapshot holds.
+type Stats struct {
+	Names int // owner names
+	Decks int
+	Cards int // in all decks; at most one a candidate address and one more, each
+	Sets  int // at most one a card
+	Bytes int // of decks, cards, sets, records and the tables by place
+
+	Resort []Line // where nobody is In: members that fell silent are handed out
+	Empty  []Line // where nobody may be handed out at all
+}
+
+// Line is one pool in one family.
+type Line struct {
+	Pool string // "" for the whole pool
+	IPv6 bool
+}
+
+// Stats returns what s holds, for a log line and for metrics.
+func (s *Snapshot) Stats() Stats { return s.stats }
+
+// Build decides who is offered where. It is a pure function of its inputs and
+// deals the same for the same seed. Handed out are members whose State is
+// Active, with a netspeed above 0, by the addresses whose Standing is In; where a
+// pool has none of a family, by those with Standing Resort. a was made from r.
+//
+// Errors: a registry without pools, a zone that is no DNS name, members in more
+// than 65,535 different places.
+func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*Snapshot, error) {
+	if len(r.Pools) == 0 {
+		return nil, errors.New("registry: no pool")
+	}
+	g, err := survey(r, a, o.Previous)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{Serial: o.Serial, atlas: a, ecs: r.Zone.ECS, names: map[string]*name{}, ground: g}
+	if err := s.addStatic(r); err != nil {
+		return nil, err
+	}
+	for p := range r.Pools {
+		for family := range 2 {
+			offers, resort := g.offers(p, family, scores)
+			line := Line{r.Pools[p].Name, family == 1}
+			if resort {
+				s.stats.Resort = append(s.stats.Resort, line)
+			} else if offers == nil {
+				s.stats.Empty = append(s.stats.Empty, line)
+			}
+			for quarter := -1; quarter < quartersOf; quarter++ {
+				s.addSuit(p, quarter, family, offers, &o)
+			}
+		}
+	}
+	s.addPoolNames()
+	s.stats.Names = len(s.names)
+	return s, nil
+}
+
+// addSuit deals one pool, quarter and family, unless Previous has just that.
+func (s *Snapshot) addSuit(p, quarter, family int, offers []offer, o *Options) {
+	g, pool := s.ground, &s.ground.registry.Pools[p]
+	t := terms{
+		pool: pool.Name, quarter: quarter, family: family,
+		answers: pool.Answers, need: pool.Floor, ttl: seconds(pool.TTL), seed: o.Seed,
+	}
+	if quarter >= 0 {
+		offers, t.need = g.numbered(p, quarter, pool.Floor, offers)
+	}
+	made := g.newSuit(t, offers)
+	if old := o.Previous; old != nil && old.ground == g && len(s.suits) < len(old.suits) && old.suits[len(s.suits)].from(made) {
+		made = old.suits[len(s.suits)]
+	} else {
+		made.deal(g, p == 0)
+	}
+	s.suits = append(s.suits, made)
+	s.decks = append(s.decks, made.decks...)
+	s.stats.Decks += len(made.decks)
+	s.stats.Cards += made.cards
+	for i := range made.decks {
+		s.stats.Sets += len(made.decks[i].cards)
+	}
+	s.stats.Bytes += made.bytes()
+}
+
+// from reports whether s was dealt from what the undealt other has.
+func (s *suit) from(other *suit) bool {
+	return s.terms == other.terms && slices.Equal(s.hosts, other.hosts) && bytes.Equal(s.records, other.records)
+}
+
+func (s *suit) bytes() int {
+	return 2*len(s.decks)*int(unsafe.Sizeof(deck{})) + s.cards*int(unsafe.Sizeof(card{})) +
+		4*len(s.sets) + len(s.records) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 2*4*(len(s.byPlace)+len(s.fixed))
+}

@@ -1,0 +1,61 @@
+package resolver
+
+import "math/bits"
+
+// turnBits is how much of a turn counts. What is above says where the deck's
+// circle begins, so that a counter starts at the beginning of a run, wherever
+// that is.
+const turnBits = 48
+
+// rotation is √2 as a fraction of a full turn, in units of 2⁻⁶⁴.
+const rotation = 0x6A09E667F3BCC909
+
+// deal appends the records that are due in turn t of d, nearer rings first, and
+// returns how many they are.
+//
+// Query n of a deck stands at the point (n mod length)·step + ⌊n/length⌋·shift
+// of the circle, so a run of length queries is evenly spread on it, one in each
+// cell of a grid. Within a ring the order is rotated: from run to run by √2 of a
+// turn, from cell to cell by chance. So each cell, and with it every set, shows
+// its members at each position equally often. (A rotation by the query's number
+// would fall in step with some lengths: 13² √2 is 239.002.)
+func (s *Snapshot) deal(dst []byte, d *deck, t uint64) ([]byte, int) {
+	n := t & (1<<turnBits - 1)
+	run := n / uint64(d.length)
+	point := t>>turnBits<<turnBits + (n-run*uint64(d.length))*d.step + run*d.shift
+	set := d.suit.sets[d.at(uint32(point>>32)):]
+
+	cell, _ := bits.Mul64(point, uint64(d.length))
+	turn := (run*rotation + mix(cell^d.id)) >> 32
+	size, records := d.suit.terms.size(), d.suit.records
+	from, ends := 0, d.rings>>1
+	for ends != 0 {
+		ring := bits.TrailingZeros32(ends) + 1
+		ends >>= ring
+		k := int(turn * uint64(ring) >> 32)
+		for range ring {
+			at := int(set[from+k]) * size
+			dst = append(dst, records[at:at+size]...)
+			if k++; k == ring {
+				k = 0
+			}
+		}
+		from += ring
+	}
+	return dst, from
+}
+
+// at returns where the set begins in whose arc x falls. The search has no
+// branch to predict but its loop: x is as good as random.
+func (d *deck) at(x uint32) uint32 {
+	first, n := 0, len(d.cards)
+	for n > 1 {
+		half := n >> 1
+		skip := half
+		if d.cards[first+half-1].until > x {
+			skip = 0
+		}
+		first, n = first+skip, n-half
+	}
+	return d.cards[first].set
+}

@@ -1,0 +1,225 @@
+package resolver
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+// dealer makes the decks of one suit. What is in it beside the suit is scratch.
+type dealer struct {
+	*suit
+	start []uint32          // by spot: index of its first host; one more at the end
+	known map[string]uint32 // decks by the spots they take, ring by ring
+	stock map[string]uint32 // sets by their records
+	steps map[uint32]uint64
+
+	key    []byte
+	hosts  []host
+	ends   []int // by ring: index behind its last host in hosts
+	lines  []line
+	events []event
+	set    []uint32
+}
+
+// deal makes the decks: one for each different choice of rings that the places
+// make, then those of the names of places.
+func (s *suit) deal(g *ground, labels bool) {
+	if len(s.hosts) == 0 {
+		s.byPlace, s.fixed = slices.Repeat([]uint32{noDeck}, len(g.rows)), slices.Repeat([]uint32{noDeck}, len(g.labels))
+		return
+	}
+	d := &dealer{
+		suit: s, start: make([]uint32, len(g.spots)+1),
+		known: map[string]uint32{}, stock: map[string]uint32{}, steps: map[uint32]uint64{},
+	}
+	for _, h := range s.hosts {
+		d.start[h.spot+1]++
+	}
+	for i := range g.spots {
+		d.start[i+1] += d.start[i]
+	}
+	for i := range g.rows {
+		s.byPlace = append(s.byPlace, d.deck(&g.rows[i], g.places[i]))
+	}
+	if !labels {
+		return
+	}
+	for i := range g.labelRows {
+		s.fixed = append(s.fixed, d.deck(&g.labelRows[i], hash("name", g.labels[i])))
+	}
+}
+
+// deck returns the deck for the rings of a row: the nearest first, until
+// terms.need hosts are in, the last of them whole. Places that come to the same
+// rings share it; it is named after the first of them.
+func (d *dealer) deck(r *row, place uint64) uint32 {
+	d.key, d.hosts, d.ends = d.key[:0], d.hosts[:0], d.ends[:0]
+	from, in, next := uint16(0), 0, 0
+	for _, end := range r.ends {
+		for _, spot := range r.spots[from:end] {
+			if n := int(d.start[spot+1] - d.start[spot]); n > 0 {
+				d.key = binary.BigEndian.AppendUint16(d.key, spot)
+				in += n
+			}
+		}
+		if from = end; in == next {
+			continue // nobody of this suit is in that ring
+		}
+		d.key = binary.BigEndian.AppendUint16(d.key, noSpot)
+		if next = in; in >= d.terms.need {
+			break
+		}
+	}
+	if known, ok := d.known[string(d.key)]; ok {
+		return known
+	}
+	for i := 0; i < len(d.key); i += 2 {
+		if spot := binary.BigEndian.Uint16(d.key[i:]); spot != noSpot {
+			d.hosts = append(d.hosts, d.suit.hosts[d.start[spot]:d.start[spot+1]]...)
+		} else {
+			d.ends = append(d.ends, len(d.hosts))
+		}
+	}
+	made := uint32(len(d.decks))
+	d.known[string(d.key)] = made
+	d.decks = append(d.decks, d.cut(mix(d.id^place)))
+	return made
+}
+
+// cut makes one deck of d.hosts in rings up to d.ends.
+//
+// A set has as many records as the pool's answers, or as there are hosts.
+// Nearer rings fill it first, but every ring has one record at least: if it were
+// not for that, a floor above the answers would take rings that never show. Where
+// there are more rings than records the last ones are one ring.
+func (d *dealer) cut(id uint64) deck {
+	if len(d.hosts) < d.terms.answers {
+		d.split()
+	}
+	size := min(d.terms.answers, len(d.hosts))
+	if len(d.ends) > size {
+		d.ends = append(d.ends[:size-1], len(d.hosts))
+	}
+	made := deck{id: id, suit: d.suit, rings: 1 << size}
+	d.lines = d.lines[:0]
+	spare, at, from := size-len(d.ends), 0, 0
+	for _, end := range d.ends {
+		ring := d.hosts[from:end]
+		slots := 1 + min(spare, len(ring)-1)
+		d.line(ring, at, slots)
+		made.rings |= 1 << at
+		spare, at, from = spare-(slots-1), at+slots, end
+	}
+	d.pace(&made)
+	made.cards = d.lay(size)
+	d.suit.cards += len(made.cards)
+	return made
+}
+
+// split makes each address a host of its own. Where there are hosts enough, two
+// addresses of one never stand in one answer; where there are not, better that
+// than an answer with fewer addresses.
+func (d *dealer) split() {
+	var all []host
+	from := 0
+	for i, end := range d.ends {
+		for _, h := range d.hosts[from:end] {
+			for a := range h.count {
+				all = append(all, host{rank: h.rank + uint64(a), weight: h.weight / uint64(h.count), first: h.first + uint32(a), count: 1})
+			}
+		}
+		d.ends[i], from = len(all), end
+	}
+	d.hosts = append(d.hosts[:0], all...)
+}
+
+// line is hosts side by side, each as long as its weight, and slots of a set
+// that are filled from it by points at equal distance: systematic sampling. As
+// no host is longer than that distance, none is hit twice.
+type line struct {
+	hosts     []host
+	at, slots int
+}
+
+// line adds the lines of one ring: one for each host that is in every answer,
+// which are all when there is room, else those with more than a slot's weight;
+// and one for the rest.
+func (d *dealer) line(ring []host, at, slots int) {
+	slices.SortFunc(ring, func(a, b host) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.first, b.first)) })
+	total := uint64(0)
+	for _, h := range ring {
+		total += h.weight
+	}
+	for i := 0; i < len(ring); i++ {
+		if h := ring[i]; slots >= len(ring) || h.weight*uint64(slots) >= total {
+			d.lines = append(d.lines, line{[]host{h}, at, 1})
+			ring, total = slices.Delete(ring, i, i+1), total-h.weight
+			at, slots, i = at+1, slots-1, -1
+		}
+	}
+	if len(ring) > 0 {
+		d.lines = append(d.lines, line{ring, at, slots})
+	}
+}
+
+// event is where on the circle a slot of the set goes over to another record.
+type event struct {
+	at     uint32 // in units of 2⁻³²
+	slot   int
+	record uint32
+}
+
+// lay lays the cards of all lines round the circle. One turn of the circle
+// takes every point of a line to where the next one began.
+func (d *dealer) lay(size int) []card {
+	d.set, d.events = append(d.set[:0], make([]uint32, size)...), d.events[:0]
+	for _, l := range d.lines {
+		unit, total := l.measure()
+		slots, sum := uint64(l.slots), uint64(0)
+		for _, h := range l.hosts {
+			each := h.weight / uint64(h.count) / unit
+			for a := range uint32(h.count) {
+				// The record covers [begin, end) of the line, slots times as long.
+				begin, end := sum*slots, (sum+each)*slots
+				slot := (begin + total - 1) / total
+				if slot*total < end {
+					d.set[l.at+int(slot)] = h.first + a
+				}
+				if begin%total != 0 {
+					d.events = append(d.events, event{fraction32(begin%total, total), l.at + int(begin/total), h.first + a})
+				}
+				sum += each
+			}
+		}
+	}
+	slices.SortFunc(d.events, func(a, b event) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.slot, b.slot), cmp.Compare(a.record, b.record))
+	})
+	cards := make([]card, 0, len(d.events)+1)
+	for i := 0; i < len(d.events); {
+		at := d.events[i].at
+		if at > 0 && (len(cards) == 0 || cards[len(cards)-1].until < at) {
+			cards = append(cards, card{until: at, set: d.intern()})
+		}
+		for ; i < len(d.events) && d.events[i].at == at; i++ {
+			d.set[d.events[i].slot] = d.events[i].record
+		}
+	}
+	return append(cards, card{until: ^uint32(0), set: d.intern()})
+}
+
+// intern returns where d.set is in suit.sets, and puts it there if it is new.
+func (d *dealer) intern() uint32 {
+	d.key = d.key[:0]
+	for _, record := range d.set {
+		d.key = binary.BigEndian.AppendUint32(d.key, record)
+	}
+	at, ok := d.stock[string(d.key)]
+	if !ok {
+		at = uint32(len(d.sets))
+		d.stock[string(d.key)] = at
+		d.sets = append(d.sets, d.set...)
+	}
+	return at
+}

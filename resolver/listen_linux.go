@@ -1,0 +1,77 @@
+package resolver
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// sharedPorts: several sockets take turns on one port, by client.
+const sharedPorts = true
+
+// prepare sets what has to be set before the bind: replies are never sent with
+// DF nor learn a path MTU from a forger (RFC 9715; where a sandbox refuses
+// that, replies of 1232 octets do without), and a wildcard socket tells for each
+// packet which address was asked.
+func prepare(raw syscall.RawConn, addr netip.Addr, shared bool) error {
+	var errs error
+	set := func(fd, level, option, value int) {
+		errs = errors.Join(errs, unix.SetsockoptInt(fd, level, option, value))
+	}
+	err := raw.Control(func(f uintptr) {
+		fd := int(f)
+		if addr.Is4() {
+			_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT)
+		} else {
+			_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_OMIT)
+		}
+		if addr.IsUnspecified() && addr.Is4() {
+			set(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+		} else if addr.IsUnspecified() {
+			set(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		}
+		if shared {
+			set(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		}
+	})
+	return errors.Join(err, errs)
+}
+
+// openToOthers lets further sockets of this process bind the port of a bound one.
+func openToOthers(conn *net.UDPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) {
+		set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	})
+	return errors.Join(err, set)
+}
+
+// replyFrom turns the control message that a packet came with into the one
+// that makes the reply leave from the address that was asked. The interface is
+// left to the routes, but for link-local addresses, which mean nothing without.
+func replyFrom(control []byte) []byte {
+	if len(control) == 0 {
+		return nil
+	}
+	header, info, _, err := unix.ParseOneSocketControlMessage(control)
+	switch {
+	case err != nil:
+		return nil
+	case header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(info) >= unix.SizeofInet4Pktinfo:
+		clear(info[:4])
+	case header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_PKTINFO && len(info) >= unix.SizeofInet6Pktinfo:
+		if !netip.AddrFrom16([16]byte(info)).IsLinkLocalUnicast() {
+			clear(info[16:20])
+		}
+	default:
+		return nil
+	}
+	return control
+}

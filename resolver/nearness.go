@@ -1,0 +1,220 @@
+package resolver
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// Members this much further than the nearest of a ring are as near as it is,
+// so that load spreads: 10 % of the distance, 50 km at least.
+const (
+	tolerance = 0.10
+	nearby    = 50 // km
+)
+
+// How far a spot is taken to be when either end has no coordinates, in km. As
+// they are further apart than the tolerance, each is a ring of its own; where
+// other spots do have coordinates, these slot in among them.
+const (
+	sameCountry   = 250
+	sameContinent = 2500
+	elsewhere     = 10000 // half-way to the antipodes
+	inside        = -1    // at the site, or in the place that was asked for: always first
+)
+
+// ground is what Build knows before it looks at a score: where the members are,
+// how near they are to whom, and their quarters. It depends on registry and
+// Atlas alone and is kept from one Snapshot to the next.
+type ground struct {
+	registry *zones.Registry
+	atlas    *zones.Atlas
+
+	spots  []zones.Place // where members are, each once
+	spot   []uint16      // by member: index into spots
+	names  []uint64      // by member: hash of its name
+	places []uint64      // by zones.PlaceID: a key that survives renumbering
+	rows   []row         // by zones.PlaceID
+
+	labels    []string // continents, countries, sites
+	labelRows []row
+
+	quarters [][]int8 // by pool and member: 0 … 3; −1: not in the pool, or not active
+}
+
+// row is the spots as seen from one place, nearest ring first. Spots of a ring
+// stand by number, so that places which see the same rings have equal rows.
+type row struct {
+	spots []uint16
+	ends  []uint16 // by ring: the index behind its last spot
+}
+
+// noSpot is no index into ground.spots.
+const noSpot = math.MaxUint16
+
+// survey makes the ground for r and a, or takes the one before when it is
+// about the same two.
+func survey(r *zones.Registry, a *zones.Atlas, before *Snapshot) (*ground, error) {
+	if before != nil && before.ground.registry == r && before.ground.atlas == a {
+		return before.ground, nil
+	}
+	g := &ground{registry: r, atlas: a, places: make([]uint64, a.Len()), rows: make([]row, a.Len())}
+	sites := map[string]int{}
+	for id := range g.places {
+		if p := a.Place(zones.PlaceID(id)); p.Site != "" {
+			sites[p.Site] = id
+		}
+	}
+	if err := g.locate(sites); err != nil {
+		return nil, err
+	}
+	var d distances
+	for id := range g.rows {
+		p := a.Place(zones.PlaceID(id))
+		g.places[id] = hash(fmt.Sprintf("%+v", p))
+		g.rows[id] = d.row(&origin{Place: canonical(p)}, g.spots)
+	}
+	g.label(sites, &d)
+	for i := range r.Pools {
+		g.quarters = append(g.quarters, partition(r, &r.Pools[i]))
+	}
+	return g, nil
+}
+
+// locate finds the spot of every member: its site's place, else where the
+// Atlas puts the first of its addresses that it knows. One that nothing places
+// is nowhere, not at the default site: that is a guess about clients.
+func (g *ground) locate(sites map[string]int) error {
+	known := map[zones.Place]uint16{}
+	for i := range g.registry.Members {
+		m := &g.registry.Members[i]
+		place := g.home(m, sites)
+		spot, ok := known[place]
+		if !ok {
+			if len(g.spots) == noSpot {
+				return fmt.Errorf("member %s: members stand in more than %d different places", m.Name, noSpot)
+			}
+			spot = uint16(len(g.spots))
+			known[place], g.spots = spot, append(g.spots, place)
+		}
+		g.spot, g.names = append(g.spot, spot), append(g.names, hash(m.Name))
+	}
+	return nil
+}
+
+func (g *ground) home(m *zones.Member, sites map[string]int) zones.Place {
+	if id, ok := sites[m.Site]; ok {
+		return canonical(g.atlas.Place(zones.PlaceID(id)))
+	}
+	for _, addr := range m.Addresses {
+		if id, _ := g.atlas.Find(addr); g.atlas.Place(id).Origin != zones.FromDefault {
+			return canonical(g.atlas.Place(id))
+		}
+	}
+	return zones.Place{}
+}
+
+// canonical forgets how a place was found, which is no part of where it is, and
+// calls a country by one name.
+func canonical(p zones.Place) zones.Place {
+	p.Origin = zones.FromDefault
+	if c, ok := zones.FindCountry(p.Country); ok {
+		p.Country = c.Code
+	}
+	return p
+}
+
+// label makes the rows of the names that mean a place: they see what is in it
+// as one ring, then the nearest to it.
+func (g *ground) label(sites map[string]int, d *distances) {
+	add := func(name string, seen row) {
+		g.labels, g.labelRows = append(g.labels, name), append(g.labelRows, seen)
+	}
+	middles := map[string][]zones.Point{}
+	for _, c := range zones.Countries() {
+		middles[c.Continent] = append(middles[c.Continent], c.At)
+	}
+	for _, name := range zones.Continents {
+		o := origin{Place: zones.Place{Continent: name}, named: true, middles: middles[name]}
+		add(name, d.row(&o, g.spots))
+	}
+	for _, c := range zones.Countries() {
+		country, _ := zones.FindCountry(c.Code) // uk is gb
+		add(c.Code, d.row(&origin{
+			Place: zones.Place{Country: country.Code, Continent: country.Continent, At: country.At}, named: true,
+		}, g.spots))
+	}
+	for _, s := range g.registry.Sites {
+		add(s.Name, g.rows[sites[s.Name]])
+	}
+}
+
+// origin is where distances are taken from: a client's place, or with named a
+// place that was asked for by name.
+type origin struct {
+	zones.Place
+	named   bool
+	middles []zones.Point // a continent is as near as the nearest of its countries' middles
+}
+
+// km returns how far o is from a spot.
+func (o *origin) km(spot *zones.Place) float64 {
+	country := o.Country != "" && o.Country == spot.Country
+	continent := o.Continent != "" && o.Continent == spot.Continent
+	if o.Site != "" && o.Site == spot.Site || o.named && (country || o.Country == "" && continent) {
+		return inside
+	}
+	near := math.Inf(1)
+	for _, at := range o.middles {
+		if km, ok := zones.Distance(at, spot.At); ok {
+			near = min(near, km)
+		}
+	}
+	if km, ok := zones.Distance(o.At, spot.At); ok {
+		near = min(near, km)
+	}
+	switch {
+	case !math.IsInf(near, 1):
+		return near
+	case country:
+		return sameCountry
+	case continent:
+		return sameContinent
+	}
+	return elsewhere
+}
+
+// distances is scratch space for rows.
+type distances struct {
+	spots []uint16
+	km    []float64
+}
+
+// row orders the spots by distance from o and groups them into rings.
+func (d *distances) row(o *origin, spots []zones.Place) row {
+	d.spots, d.km = d.spots[:0], d.km[:0]
+	for i := range spots {
+		d.spots, d.km = append(d.spots, uint16(i)), append(d.km, o.km(&spots[i]))
+	}
+	slices.SortFunc(d.spots, func(a, b uint16) int {
+		return cmp.Or(cmp.Compare(d.km[a], d.km[b]), cmp.Compare(a, b))
+	})
+	r := row{spots: slices.Clone(d.spots)}
+	for from := 0; from < len(r.spots); {
+		first, end := d.km[r.spots[from]], from+1
+		reach := first + max(nearby, tolerance*first)
+		if first == inside {
+			reach = inside
+		}
+		for end < len(r.spots) && d.km[r.spots[end]] <= reach {
+			end++
+		}
+		slices.Sort(r.spots[from:end])
+		r.ends = append(r.ends, uint16(end))
+		from = end
+	}
+	return r
+}

@@ -1,0 +1,195 @@
+package resolver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config is where a Server listens and how much it takes. Zero values take the
+// defaults.
+type Config struct {
+	Listen  []netip.AddrPort // UDP and TCP on each; an IPv6 wildcard takes IPv6 only
+	UDPSize int              // largest UDP reply, 512 octets and up; default 1232
+	Loops   int              // UDP sockets an address, Linux only; default GOMAXPROCS
+	TCP     TCPLimits
+	Log     *slog.Logger
+}
+
+// TCPLimits bounds what TCP clients may take (RFC 7766 section 6).
+type TCPLimits struct {
+	Connections int           // open at once; default 1024
+	PerSource   int           // of these from one IPv4 address or IPv6 /64; default 64
+	Idle        time.Duration // for the next whole query to come; default 10 s
+	Write       time.Duration // for a client to take its replies; default 5 s
+}
+
+// Counters is what a Server did since it was made.
+type Counters struct {
+	UDP, TCP [Verdicts]uint64 // queries, by Verdict
+	Unread   uint64           // receives and accepts that failed
+	Unsent   uint64           // replies that could not be sent or were not taken
+	Accepted uint64           // TCP connections taken
+	Turned   uint64           // TCP connections closed at once, over a limit
+	Open     int              // TCP connections now
+}
+
+// Server answers DNS queries over UDP and TCP from the snapshot last
+// published. Open binds, Run serves.
+type Server struct {
+	cfg   Config
+	seeds []uint64 // one a lane: the UDP sockets of an address, and TCP
+	live  atomic.Pointer[publication]
+	addrs []netip.AddrPort
+	udp   []*udpLoop
+	tcp   []*tcpLoop
+	conns connections
+
+	publishing     sync.Mutex
+	firstPanic     sync.Once
+	unread, unsent atomic.Uint64
+}
+
+// publication is what loops read: a snapshot, and each lane's turns in it.
+type publication struct {
+	snapshot *Snapshot
+	turns    []*Turns
+}
+
+// NewServer returns a server that has neither sockets nor goroutines yet.
+func NewServer(cfg Config) *Server {
+	cfg.UDPSize = cmp.Or(cfg.UDPSize, defaultUDP)
+	cfg.Loops = cmp.Or(cfg.Loops, runtime.GOMAXPROCS(0))
+	cfg.TCP.Connections = cmp.Or(cfg.TCP.Connections, 1024)
+	cfg.TCP.PerSource = cmp.Or(cfg.TCP.PerSource, 64)
+	cfg.TCP.Idle = cmp.Or(cfg.TCP.Idle, 10*time.Second)
+	cfg.TCP.Write = cmp.Or(cfg.TCP.Write, 5*time.Second)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	if !sharedPorts {
+		cfg.Loops = 1
+	}
+	s := &Server{cfg: cfg, conns: connections{limits: cfg.TCP}}
+	for range cfg.Loops + 1 {
+		s.seeds = append(s.seeds, rand.Uint64())
+	}
+	return s
+}
+
+// Open binds every address, or none and says which it was and what to do; the
+// server is of no more use then. Queries that come before Run wait in the
+// sockets.
+func (s *Server) Open() error {
+	for _, addr := range s.cfg.Listen {
+		udp, tcp, err := listen(addr, s.cfg.Loops)
+		if err != nil {
+			s.Close()
+			return err
+		}
+		for lane, conn := range udp {
+			s.udp = append(s.udp, &udpLoop{server: s, conn: conn, lane: lane})
+		}
+		s.tcp = append(s.tcp, &tcpLoop{server: s, listener: tcp, lane: s.cfg.Loops})
+		s.addrs = append(s.addrs, tcp.Addr().(interface{ AddrPort() netip.AddrPort }).AddrPort())
+	}
+	return nil
+}
+
+// CheckListen tells whether Open would succeed: it binds and closes.
+func CheckListen(addrs []netip.AddrPort) error {
+	s := NewServer(Config{Listen: addrs, Loops: 1})
+	return errors.Join(s.Open(), s.Close())
+}
+
+// Addrs returns the addresses that Open bound, in the order of Config.Listen:
+// the port is the same for UDP and TCP.
+func (s *Server) Addrs() []netip.AddrPort { return s.addrs }
+
+// Publish makes every query from now on be answered from snapshot. Decks that
+// were in the previous one go on where they were. Until the first Publish
+// queries get no reply.
+func (s *Server) Publish(snapshot *Snapshot) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	next, last := &publication{snapshot: snapshot}, s.live.Load()
+	for lane, seed := range s.seeds {
+		var previous *Turns
+		if last != nil {
+			previous = last.turns[lane]
+		}
+		next.turns = append(next.turns, newTurns(snapshot, previous, seed))
+	}
+	s.live.Store(next)
+}
+
+// Run serves until ctx is done, then closes what Open bound and returns once
+// every goroutine has ended. What befalls single packets and connections is
+// counted and ends nothing, so the error is always nil.
+func (s *Server) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	for _, l := range s.udp {
+		running.Go(l.run)
+	}
+	for _, l := range s.tcp {
+		running.Go(func() { l.run(&running) })
+	}
+	<-ctx.Done()
+	err := s.Close()
+	running.Wait()
+	return err
+}
+
+// Close closes every socket. It is for a server that was opened and is not run.
+func (s *Server) Close() error {
+	for _, l := range s.udp {
+		l.conn.Close()
+	}
+	for _, l := range s.tcp {
+		l.listener.Close()
+	}
+	s.conns.close()
+	return nil
+}
+
+// Counters adds up what the loops counted.
+func (s *Server) Counters() Counters {
+	c := Counters{Unread: s.unread.Load(), Unsent: s.unsent.Load()}
+	for _, l := range s.udp {
+		l.tally.addTo(&c.UDP)
+	}
+	for _, l := range s.tcp {
+		l.tally.addTo(&c.TCP)
+	}
+	c.Accepted, c.Turned, c.Open = s.conns.counted()
+	return c
+}
+
+// serve appends the reply to msg, and counts. A panic, which would be a bug,
+// costs that one packet its reply; the first is logged.
+func (s *Server) serve(dst, msg []byte, client netip.Addr, tcp bool, lane int, t *tally) (reply []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			reply = dst
+			t.count(Panicked)
+			s.firstPanic.Do(func() {
+				s.cfg.Log.Error("a query made the answer panic; further ones are only counted",
+					"panic", p, "query", msg, "stack", string(debug.Stack()))
+			})
+		}
+	}()
+	live := s.live.Load()
+	if live == nil {
+		t.count(Unready)
+		return dst
+	}
+	reply, verdict := live.snapshot.Answer(dst, msg, client, Transport{TCP: tcp, UDP: s.cfg.UDPSize}, live.turns[lane])
+	t.count(verdict)
+	return reply
+}
