@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/timepool/timepool/zones/strict"
+)
+
+// Config is the node file: what this process does. What the pool is stands in
+// the registry, which is the same on every node.
+type Config struct {
+	Vantage  string      `yaml:"vantage" doc:"Name of the place this node probes from; the host's name unless given."`
+	Data     string      `yaml:"data" default:"/var/lib/timepool" doc:"Folder for scores and history. Made when missing."`
+	Registry string      `yaml:"registry" default:"/etc/timepool/pool.yaml" doc:"The pool.yaml; members.d beside it is read as well."`
+	DNS      DNSConfig   `yaml:"dns" doc:"The name server."`
+	HTTP     HTTPConfig  `yaml:"http" doc:"The read-only pages and API."`
+	Socket   string      `yaml:"socket" default:"/run/timepool/timepool.sock" doc:"Unix socket over which the command line talks to this node."`
+	GeoIP    string      `yaml:"geoip" doc:"MMDB file (City or Country) that places clients outside the registry's networks."`
+	Probe    ProbeConfig `yaml:"probe" doc:"How members are measured."`
+	Log      LogConfig   `yaml:"log" doc:"What is said on standard error."`
+}
+
+// DNSConfig says where queries are answered.
+type DNSConfig struct {
+	Listen         []netip.AddrPort `yaml:"listen" min:"1" doc:"Addresses and ports for UDP and TCP; port 53 of every address unless given."`
+	TCPConnections int              `yaml:"tcp_connections" default:"1024" min:"1" max:"65536" doc:"TCP connections held at once."`
+}
+
+// HTTPConfig says where pages are served.
+type HTTPConfig struct {
+	Off    bool           `yaml:"off" doc:"No pages."`
+	Listen netip.AddrPort `yaml:"listen" default:"127.0.0.1:8053" doc:"Address and port; loopback unless a proxy stands in front."`
+	Hosts  []string       `yaml:"hosts" doc:"Host names a browser may use for it, besides IP addresses and localhost."`
+}
+
+// ProbeConfig says how members are measured.
+type ProbeConfig struct {
+	Interval time.Duration  `yaml:"interval" default:"64s" min:"100ms" max:"1h" doc:"Time between two checks of one address."`
+	Samples  int            `yaml:"samples" default:"3" min:"1" max:"8" doc:"Exchanges in one check; the one with the lowest round trip counts."`
+	Gap      time.Duration  `yaml:"gap" default:"2s" min:"0s" max:"1m" doc:"Time between two exchanges of one check."`
+	Timeout  time.Duration  `yaml:"timeout" default:"3s" min:"10ms" max:"1m" doc:"How long to wait for each answer."`
+	Port     uint16         `yaml:"port" default:"123" min:"1" doc:"UDP port of the members."`
+	Parallel int            `yaml:"parallel" default:"64" min:"1" max:"4096" doc:"Exchanges under way at once."`
+	Source   []netip.Addr   `yaml:"source" max:"2" doc:"Local addresses to probe from: at most one IPv4 and one IPv6."`
+	Map      []ProbeMapping `yaml:"map" doc:"Sends the probes of one member address to another address and port; for demonstrations and tests."`
+}
+
+// ProbeMapping sends the probes of one member address elsewhere.
+type ProbeMapping struct {
+	Address netip.Addr     `yaml:",key"`
+	To      netip.AddrPort `yaml:",value"`
+}
+
+// LogConfig says what is logged.
+type LogConfig struct {
+	Level  string `yaml:"level" default:"info" enum:"debug info warn error" doc:"The least important level that is printed."`
+	Format string `yaml:"format" default:"text" enum:"text json" doc:"One line of key=value pairs, or of JSON."`
+}
+
+// defaultConfig is what holds where the node file says nothing.
+func defaultConfig() Config {
+	var c Config
+	strict.Decode("", []byte("{}"), &c)
+	c.complete()
+	return c
+}
+
+// complete fills in what has no fixed default.
+func (c *Config) complete() {
+	if c.Vantage == "" {
+		c.Vantage = "local"
+		if host, err := os.Hostname(); err == nil {
+			c.Vantage = host
+		}
+	}
+	if len(c.DNS.Listen) == 0 {
+		c.DNS.Listen = []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:53"), netip.MustParseAddrPort("[::]:53")}
+	}
+}
+
+// loadConfig reads the node file. Relative paths in it are relative to its
+// folder, so that a folder can be moved as a whole.
+func loadConfig(path string) (Config, error) {
+	var c Config
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return c, fail(exitInvalid, fmt.Errorf("node file: %w (name another with --config)", err))
+	}
+	doc := strict.Decode(path, content, &c)
+	if s := c.Probe.Source; len(s) == 2 && s[0].Is4() == s[1].Is4() {
+		doc.Fault("wants at most one IPv4 and one IPv6 address", "probe", "source")
+	}
+	if err := doc.Err(); err != nil {
+		return c, fail(exitInvalid, err)
+	}
+	c.complete()
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return c, fmt.Errorf("node file: %w", err)
+	}
+	for _, p := range []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(folder, *p)
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/timepool/timepool/monitor"
+	"github.com/timepool/timepool/monitor/web"
+	"github.com/timepool/timepool/resolver"
+)
+
+// Status is what a node says of itself.
+type Status struct {
+	Version    string            `json:"version"`
+	Zone       string            `json:"zone"`
+	Generation uint64            `json:"generation"`
+	Serial     uint32            `json:"serial"`
+	Uptime     time.Duration     `json:"uptime_ns"`
+	Answering  bool              `json:"answering"` // DNS sockets are open
+	Monitor    monitor.Status    `json:"monitor"`
+	LastReload *Reload           `json:"last_reload"` // null before the first
+	Queries    map[string]uint64 `json:"queries"`     // by verdict, since the start
+}
+
+// controlServer answers the command line on the unix socket. Who may open the
+// socket may control the node; there is no other check.
+func (n *node) controlServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/members", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.members()) })
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.status()) })
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
+		outcome, ok := n.askReload(r.Context(), r.URL.Query().Get("force") == "1")
+		if !ok {
+			refuse(w, http.StatusServiceUnavailable, "the node is ending")
+			return
+		}
+		reply(w, outcome)
+	})
+	for pattern, handler := range n.extra {
+		mux.HandleFunc(pattern, handler)
+	}
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(v) // the command line went away: nothing to do
+}
+
+func refuse(w http.ResponseWriter, status int, why string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]string{"error": why})
+}
+
+// members is one line per member address, in the registry's order.
+func (n *node) members() []monitor.Member {
+	current := n.inForce.Load()
+	if n.board == nil {
+		return monitor.Members(current.registry, current.scores, nil)
+	}
+	return monitor.Members(current.registry, n.board.Scores(), n.board.Rows())
+}
+
+func (n *node) monitorStatus() monitor.Status {
+	if n.board == nil {
+		return monitor.Status{Warning: "static: members are not measured"}
+	}
+	return n.board.Status()
+}
+
+func (n *node) status() Status {
+	current := n.inForce.Load()
+	return Status{
+		Version: buildVersion(), Zone: current.registry.Zone.Name, Generation: current.number, Serial: current.snapshot.Serial,
+		Uptime: time.Since(n.started), Answering: n.dnsOpen.Load(), Monitor: n.monitorStatus(),
+		LastReload: n.lastReload.Load(), Queries: queries(n.dns.Counters()),
+	}
+}
+
+// view is what the pages show, taken at one moment.
+func (n *node) view() web.View {
+	current := n.inForce.Load()
+	v := web.View{
+		Registry: current.registry, Members: n.members(), Status: n.monitorStatus(), Generation: current.number,
+		Serial: current.snapshot.Serial, Version: buildVersion(), Started: n.started,
+	}
+	if !n.dnsOpen.Load() {
+		v.Ready = errNotAnswering
+	}
+	return v
+}
+
+// queries are the counts of both transports by verdict.
+func queries(c resolver.Counters) map[string]uint64 {
+	counts := make(map[string]uint64, resolver.Verdicts)
+	for v := range resolver.Verdict(resolver.Verdicts) {
+		counts[v.String()] = c.UDP[v] + c.TCP[v]
+	}
+	return counts
+}

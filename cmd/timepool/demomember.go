@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/timepool/timepool/monitor/responder"
+	"github.com/timepool/timepool/zones"
+)
+
+// demoFault is what is wrong with a member of the demonstration.
+type demoFault struct {
+	Offset time.Duration
+	Silent bool
+	Unsync bool
+}
+
+func (f demoFault) String() string {
+	switch {
+	case f.Silent:
+		return "is silent"
+	case f.Unsync:
+		return "says that it is not synchronised"
+	case f.Offset != 0:
+		return "is wrong by " + f.Offset.String()
+	}
+	return "is well"
+}
+
+// demoFaults are the members that are bad from the start.
+var demoFaults = map[string]demoFault{
+	"ntp3.fra": {Offset: 300 * time.Millisecond},
+	"ntp3.nyc": {Silent: true},
+	"ntp3.tyo": {Unsync: true},
+}
+
+// demoMember is a built-in responder that can be spoiled.
+type demoMember struct {
+	name      string
+	addresses []netip.Addr
+	server    *responder.Server
+	fault     atomic.Pointer[demoFault]
+}
+
+// demoMembers are the members of the demonstration.
+type demoMembers struct {
+	list []*demoMember
+}
+
+// openDemoMembers starts a responder on a free port of 127.0.0.1 for each member.
+func openDemoMembers(r *zones.Registry) (*demoMembers, error) {
+	d := &demoMembers{}
+	precision := responder.Precision()
+	for _, registered := range r.Members {
+		m := &demoMember{name: registered.Name, addresses: registered.Addresses}
+		fault := demoFaults[m.name]
+		m.fault.Store(&fault)
+		m.server = &responder.Server{
+			Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")},
+			State:  func() *responder.State { return m.state(precision) },
+			Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		}
+		if err := m.server.Open(); err != nil {
+			d.close()
+			return nil, fmt.Errorf("demo member %s: %w", m.name, err)
+		}
+		d.list = append(d.list, m)
+	}
+	return d, nil
+}
+
+// state is what the member announces: a stratum 1 that is right, but for its
+// fault; nil is silence.
+func (m *demoMember) state(precision int8) *responder.State {
+	fault := m.fault.Load()
+	if fault.Silent {
+		return nil
+	}
+	s := responder.State{
+		Stratum: 1, RefID: demoRefID, Precision: precision, RefTime: time.Now().Add(-time.Second), RootDispersion: time.Millisecond,
+		Offset: fault.Offset,
+	}
+	if fault.Unsync {
+		s = responder.Unsynchronised()
+	}
+	return &s
+}
+
+// demoRefID is "DEMO".
+const demoRefID = 'D'<<24 | 'E'<<16 | 'M'<<8 | 'O'
+
+// probeMap sends the probes of every member address to its responder.
+func (d *demoMembers) probeMap() []ProbeMapping {
+	var mapped []ProbeMapping
+	for _, m := range d.list {
+		for _, addr := range m.addresses {
+			mapped = append(mapped, ProbeMapping{addr, m.server.Addrs()[0]})
+		}
+	}
+	return mapped
+}
+
+func (d *demoMembers) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, m := range d.list {
+		g.Go(func() error { return m.server.Run(ctx) })
+	}
+	return g.Wait()
+}
+
+func (d *demoMembers) close() {
+	for _, m := range d.list {
+		m.server.Close()
+	}
+}
+
+func (d *demoMembers) handleBreak(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	offset, err := time.ParseDuration(q.Get("offset"))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "offset: "+err.Error())
+		return
+	}
+	d.set(w, q.Get("name"), demoFault{Offset: offset, Silent: q.Get("silent") == "true", Unsync: q.Get("unsync") == "true"})
+}
+
+func (d *demoMembers) handleHeal(w http.ResponseWriter, r *http.Request) {
+	d.set(w, r.URL.Query().Get("name"), demoFault{})
+}
+
+// set gives the member of that name the fault; "" means all of them.
+func (d *demoMembers) set(w http.ResponseWriter, name string, fault demoFault) {
+	var said, names []string
+	for _, m := range d.list {
+		names = append(names, m.name)
+		if name == "" || name == m.name {
+			m.fault.Store(&fault)
+			said = append(said, m.name+" "+fault.String())
+		}
+	}
+	if said == nil {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("member %s: the demonstration has %s", name, strings.Join(names, ", ")))
+		return
+	}
+	reply(w, map[string]string{"said": strings.Join(said, "\n")})
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// reload reads the registry and the GeoIP file again and takes them, or says
+// why not. A registry that reads the same is accepted and changes nothing.
+func (n *node) reload(force bool) Reload {
+	r := n.tryReload(force)
+	r.Time = time.Now()
+	r.Generation = n.inForce.Load().number
+	n.lastReload.Store(&r)
+	switch {
+	case !r.Accepted:
+		n.log.Error("edit refused, the former registry stays in force", "generation", r.Generation, "why", r.Why)
+	case len(r.Changes) > 0:
+		n.log.Info("edit accepted", "generation", r.Generation, "changes", r.Changes)
+	}
+	return r
+}
+
+func (n *node) tryReload(force bool) Reload {
+	current := n.inForce.Load()
+	registry, err := zones.Load(n.config.Registry)
+	if err != nil {
+		return Reload{Why: err.Error()}
+	}
+	next := *current
+	var changes []string
+	if registry.Digest != current.registry.Digest {
+		if lost := zones.Losses(current.registry, registry, n.eligible); len(lost) > 0 && !force {
+			return Reload{Waits: true, Why: "it would lose too much: " + strings.Join(lost, "; ")}
+		}
+		changes = zones.Diff(current.registry, registry)
+		next.registry = registry
+	}
+	geoip, err := current.geoip.refresh()
+	if err != nil {
+		return Reload{Why: err.Error()}
+	}
+	if geoip != current.geoip {
+		changes = append(changes, "geoip: "+n.config.GeoIP+" read again")
+		next.geoip = geoip
+	}
+	if next.registry == current.registry && next.geoip == current.geoip {
+		return Reload{Accepted: true}
+	}
+	next.number++
+	n.watchMembers(next.registry)
+	if err := n.publish(next); err != nil {
+		n.watchMembers(current.registry)
+		return Reload{Why: err.Error()}
+	}
+	return Reload{Accepted: true, Changes: changes}
+}
+
+// eligible reports whether addr is handed out now as far as its score goes.
+func (n *node) eligible(addr netip.Addr) bool {
+	return n.inForce.Load().scores[addr].Standing == zones.In
+}
+
+// geoFile is the GeoIP file as it was last read; the zero value is none.
+type geoFile struct {
+	path  string
+	mtime time.Time
+	size  int64
+	db    *zones.GeoIP
+}
+
+func openGeoFile(path string) (geoFile, error) {
+	if path == "" {
+		return geoFile{}, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return geoFile{}, fmt.Errorf("geoip: %w", err)
+	}
+	db, err := zones.OpenGeoIP(path)
+	if err != nil {
+		return geoFile{}, fmt.Errorf("geoip: %w", err)
+	}
+	return geoFile{path, info.ModTime(), info.Size(), db}, nil
+}
+
+// refresh reads the file again if it changed.
+func (f geoFile) refresh() (geoFile, error) {
+	if f.path == "" {
+		return f, nil
+	}
+	info, err := os.Stat(f.path)
+	if err == nil && info.ModTime().Equal(f.mtime) && info.Size() == f.size {
+		return f, nil
+	}
+	return openGeoFile(f.path)
+}

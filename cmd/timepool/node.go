@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/timepool/timepool/monitor"
+	"github.com/timepool/timepool/monitor/web"
+	"github.com/timepool/timepool/resolver"
+	"github.com/timepool/timepool/zones"
+)
+
+// node is one running timepool: the rooms, wired. Everything it decides stands
+// in one generation, which the publish loop alone replaces.
+type node struct {
+	config  Config
+	log     *slog.Logger
+	started time.Time
+
+	history *monitor.History // nil when static: nobody is probed
+	board   *monitor.Board   // nil when static
+	prober  *monitor.Prober  // nil when static
+	dns     *resolver.Server
+	watcher *watcher
+
+	inForce    atomic.Pointer[generation]
+	lastReload atomic.Pointer[Reload]
+	dnsOpen    atomic.Bool
+	asks       chan reloadAsk
+
+	httpListener   net.Listener // nil without pages
+	socketListener net.Listener
+	extra          map[string]http.HandlerFunc // the demonstration's own calls on the socket
+	onPublish      func()                      // called after each publish; may be nil
+}
+
+// generation is what is in force together.
+type generation struct {
+	number     uint64
+	registry   *zones.Registry
+	geoip      geoFile
+	atlas      *zones.Atlas
+	scores     zones.Scores
+	serial     serialState
+	serialWait time.Duration // a change of the static view waits so long for its serial
+	snapshot   *resolver.Snapshot
+}
+
+// openNode loads what the node file names and binds what can be bound early,
+// so that every fault of configuration is told before anything is served.
+func openNode(c Config, static bool, log *slog.Logger) (n *node, err error) {
+	n = &node{config: c, log: log, started: time.Now(), asks: make(chan reloadAsk)}
+	registry, err := zones.Load(c.Registry)
+	if err != nil {
+		return nil, fail(exitInvalid, err)
+	}
+	for _, w := range registry.Warnings {
+		log.Warn("registry", "warning", w)
+	}
+	geoip, err := openGeoFile(c.GeoIP)
+	if err != nil {
+		return nil, fail(exitInvalid, err)
+	}
+	if err := resolver.CheckListen(c.DNS.Listen); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			n.close()
+		}
+	}()
+	if !static {
+		if n.history, err = monitor.OpenHistory(filepath.Join(c.Data, "timepool.db"), monitor.HistoryOptions{Log: log}); err != nil {
+			return nil, err
+		}
+		if err := n.openMonitor(); err != nil {
+			return nil, err
+		}
+	}
+	if n.socketListener, err = listenSocket(c.Socket); err != nil {
+		return nil, err
+	}
+	if !c.HTTP.Off {
+		if n.httpListener, err = net.Listen("tcp", c.HTTP.Listen.String()); err != nil {
+			return nil, fmt.Errorf("http: %w", err)
+		}
+	}
+	if n.watcher, err = newWatcher(n.watchedPaths(), log); err != nil {
+		return nil, err
+	}
+	n.dns = resolver.NewServer(resolver.Config{
+		Listen: c.DNS.Listen, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections}, Log: log,
+	})
+	serial := loadSerial(n.serialPath(), log)
+	n.watchMembers(registry)
+	return n, n.publish(generation{number: 1, registry: registry, geoip: geoip, serial: serial})
+}
+
+// openMonitor makes board and prober over the opened history.
+func (n *node) openMonitor() error {
+	p := n.config.Probe
+	rows, err := n.history.Rows()
+	if err != nil {
+		return err
+	}
+	n.board = monitor.NewBoard(monitor.BoardOptions{
+		Vantage: n.config.Vantage, Profile: monitor.NTPPool(), Interval: p.Interval, Rows: rows, Keep: n.history.Put,
+	})
+	n.prober = &monitor.Prober{
+		Vantage: n.config.Vantage, Interval: p.Interval, Gap: p.Gap, Timeout: p.Timeout, Samples: p.Samples,
+		Port: p.Port, Parallel: p.Parallel, Map: make(map[netip.Addr]netip.AddrPort), Log: n.log,
+		Record: n.board.Record, Last: n.board.Last,
+	}
+	for _, m := range p.Map {
+		n.prober.Map[m.Address] = m.To
+	}
+	for _, source := range p.Source {
+		if source.Is4() {
+			n.prober.Source4 = source
+		} else {
+			n.prober.Source6 = source
+		}
+	}
+	return nil
+}
+
+// run serves until ctx ends. It returns once every goroutine is gone.
+func (n *node) run(ctx context.Context) error {
+	defer n.close()
+	g, ctx := errgroup.WithContext(ctx)
+	if n.board != nil {
+		n.prober.Eager = !n.board.Trusted()
+		g.Go(func() error { return n.history.Run(ctx) })
+		g.Go(func() error { return n.board.Run(ctx) })
+		g.Go(func() error { return n.prober.Run(ctx) })
+	}
+	g.Go(func() error { return n.watcher.run(ctx) })
+	g.Go(func() error { return n.publishLoop(ctx, g) })
+	g.Go(func() error { return serveHTTP(ctx, n.controlServer(), n.socketListener) })
+	if n.httpListener != nil {
+		n.log.Info("http", "url", "http://"+n.httpListener.Addr().String()+"/")
+		handler := web.Handler(n.view, web.Options{Hosts: n.config.HTTP.Hosts})
+		g.Go(func() error { return serveHTTP(ctx, web.NewServer(handler), n.httpListener) })
+	}
+	return g.Wait()
+}
+
+// close lets go of what openNode took; run's components close their own.
+func (n *node) close() {
+	for _, l := range []net.Listener{n.socketListener, n.httpListener} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	if n.history != nil {
+		n.history.Close()
+	}
+}
+
+// serveHTTP serves until ctx ends, then gives requests under way a second.
+func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if s.Shutdown(last) != nil {
+		s.Close()
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// watchMembers tells prober and board whom to measure: all but those that are off.
+func (n *node) watchMembers(r *zones.Registry) {
+	if n.board == nil {
+		return
+	}
+	var addrs []netip.Addr
+	for i := range r.Members {
+		if r.Members[i].State != zones.Off {
+			addrs = append(addrs, r.Members[i].Addresses...)
+		}
+	}
+	n.board.Watch(r)
+	n.prober.Watch(addrs)
+}
+
+// scores is the board's verdict, or without a monitor everybody at the top.
+func (n *node) scores(r *zones.Registry) zones.Scores {
+	if n.board != nil {
+		return n.board.Scores()
+	}
+	scores := make(zones.Scores)
+	for _, m := range r.Members {
+		for _, addr := range m.Addresses {
+			scores[addr] = zones.Score{Value: 20, Standing: zones.In, Since: n.started, Why: "static: not measured"}
+		}
+	}
+	return scores
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"time"
+)
+
+func TestPrintTable(t *testing.T) {
+	var b bytes.Buffer
+	rows := [][]cell{{{text: "ntp1"}, {"in", green}, {text: "µs"}}, {{text: "a"}, {"out", red}, {text: "x"}}}
+	if err := printTableTo(&b, []string{"NAME", "", "WHY"}, rows, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := "NAME       WHY\nntp1  in   µs\na     out  x\n"; b.String() != want {
+		t.Errorf("got\n%s want\n%s", b.String(), want)
+	}
+	b.Reset()
+	if err := printTableTo(&b, []string{"NAME"}, [][]cell{{{"a", red}}}, true); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\x1b[2mNAME\x1b[0m\n\x1b[31ma\x1b[0m\n"; b.String() != want {
+		t.Errorf("got %q", b.String())
+	}
+}
+
+func TestAgo(t *testing.T) {
+	now := time.Now()
+	for d, want := range map[time.Duration]string{
+		0: "0s", -time.Second: "0s", 59 * time.Second: "59s", time.Minute: "1m", 3 * time.Hour: "3h", 47 * time.Hour: "47h", 72 * time.Hour: "3d",
+	} {
+		if got := ago(now, now.Add(-d)); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+	if ago(now, time.Time{}) != "-" {
+		t.Error("never")
+	}
+}
+
+func TestShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 5: "5ns", 1234567: "1.23ms", -1234567: "-1.23ms", 300123456: "300ms", 2345 * time.Millisecond: "2.35s", 999: "999ns",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("%d: %s, want %s", d, got, want)
+		}
+	}
+	if signed(time.Millisecond) != "+1ms" || signed(-time.Millisecond) != "-1ms" {
+		t.Error("sign")
+	}
+}

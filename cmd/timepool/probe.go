@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/timepool/timepool/monitor"
+)
+
+// probed is one measured address as `probe` prints it.
+type probed struct {
+	Address      string        `json:"address"`
+	Offset       time.Duration `json:"offset_ns"`
+	RTT          time.Duration `json:"rtt_ns"`
+	Stratum      uint8         `json:"stratum"`
+	RefID        string        `json:"refid"`
+	Leap         uint8         `json:"leap"`
+	RootDistance time.Duration `json:"root_distance_ns"`
+	Lost         int           `json:"lost"`
+	Good         bool          `json:"good"`
+	Step         float64       `json:"step"`
+	Why          string        `json:"why"`
+}
+
+func (a *app) probeCommand() *cobra.Command {
+	p := defaultConfig().Probe
+	c := &cobra.Command{
+		Use:   "probe ADDR...",
+		Short: "Measure servers once: offset, round trip, stratum, leap, verdict; exit 1 when one is not good",
+		Long: `Measure servers once, as the prober would. ADDR is an IP address, an
+address with a port ("10.1.0.5:123", "[fd00::5]:123") or a host name.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: action(func(c *cobra.Command, args []string) error {
+			targets, err := resolveAll(c.Context(), args, p.Port)
+			if err != nil {
+				return err
+			}
+			return a.printProbed(probeAll(c.Context(), p, targets))
+		}),
+	}
+	c.Flags().IntVar(&p.Samples, "samples", p.Samples, "exchanges; the one with the lowest round trip counts")
+	c.Flags().DurationVar(&p.Gap, "gap", p.Gap, "time between two exchanges")
+	c.Flags().DurationVar(&p.Timeout, "timeout", p.Timeout, "how long to wait for each answer")
+	c.Flags().Uint16Var(&p.Port, "port", p.Port, "UDP port where ADDR names none")
+	return c
+}
+
+// resolveAll turns what was typed into addresses and ports.
+func resolveAll(ctx context.Context, args []string, port uint16) ([]netip.AddrPort, error) {
+	var targets []netip.AddrPort
+	for _, arg := range args {
+		if ap, err := netip.ParseAddrPort(arg); err == nil {
+			targets = append(targets, ap)
+			continue
+		}
+		if addr, err := netip.ParseAddr(arg); err == nil {
+			targets = append(targets, netip.AddrPortFrom(addr, port))
+			continue
+		}
+		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", arg)
+		if err != nil {
+			return nil, fmt.Errorf("probe %s: %w", arg, err)
+		}
+		for _, addr := range found {
+			targets = append(targets, netip.AddrPortFrom(addr.Unmap(), port))
+		}
+	}
+	return targets, nil
+}
+
+// probeAll checks every target at the same time.
+func probeAll(ctx context.Context, settings ProbeConfig, targets []netip.AddrPort) []probed {
+	results := make([]probed, len(targets))
+	var wait sync.WaitGroup
+	for i, target := range targets {
+		wait.Go(func() {
+			p := monitor.Prober{
+				Vantage: "cli", Samples: settings.Samples, Gap: settings.Gap, Timeout: settings.Timeout,
+				Map: map[netip.Addr]netip.AddrPort{target.Addr(): target},
+			}
+			s := p.Check(ctx, target.Addr())
+			step, _, why := monitor.Judge(s, monitor.NTPPool())
+			results[i] = probed{
+				Address: target.String(), Offset: s.Offset, RTT: s.RTT, Stratum: s.Stratum, RefID: monitor.RefIDText(s.RefID, s.Stratum), Leap: s.Leap,
+				RootDistance: s.RootDistance, Lost: s.Lost, Good: step >= 0.5, Step: step, Why: why,
+			}
+		})
+	}
+	wait.Wait()
+	return results
+}
+
+func (a *app) printProbed(results []probed) error {
+	var err error
+	if a.output == "json" {
+		err = printJSON(a.out, results)
+	} else {
+		heads := []string{"ADDRESS", "OFFSET", "RTT", "STRATUM", "REFID", "LEAP", "ROOT DISTANCE", "LOST", "STEP", "", "WHY"}
+		var rows [][]cell
+		for _, r := range results {
+			verdict := cell{"good", green}
+			if !r.Good {
+				verdict = cell{"bad", red}
+			}
+			rows = append(rows, []cell{
+				{text: r.Address}, {text: signed(r.Offset)}, {text: short(r.RTT)}, {text: fmt.Sprint(r.Stratum)}, {text: r.RefID},
+				{text: fmt.Sprint(r.Leap)}, {text: short(r.RootDistance)}, {text: fmt.Sprint(r.Lost)},
+				{text: strings.TrimRight(strings.TrimRight(fmt.Sprintf("%+.3f", r.Step), "0"), ".")}, verdict, {text: r.Why},
+			})
+		}
+		err = printTable(a.out, heads, rows)
+	}
+	for _, r := range results {
+		if !r.Good {
+			return errors.Join(err, fail(exitUnhealthy, errSilent))
+		}
+	}
+	return err
+}
+
+// short rounds a duration to three digits: "1.23ms".
+func short(d time.Duration) string {
+	if d == 0 {
+		return "0s"
+	}
+	digits := int(math.Log10(math.Abs(float64(d))))
+	return d.Round(time.Duration(math.Pow10(max(0, digits-2)))).String()
+}
+
+func signed(d time.Duration) string {
+	if d > 0 {
+		return "+" + short(d)
+	}
+	return short(d)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/timepool/timepool/resolver"
+	"github.com/timepool/timepool/zones"
+)
+
+// buildPause is the least time between two builds that scores ask for, so that
+// a round in which many members move is one build and not many.
+const buildPause = 100 * time.Millisecond
+
+// reloadAsk is somebody waiting for the registry to be read again.
+type reloadAsk struct {
+	force bool
+	reply chan<- Reload
+}
+
+// publishLoop is the only place where what is in force is replaced. It opens
+// the DNS sockets once there are scores to trust: at once after a short
+// restart, else after every member has been checked once.
+func (n *node) publishLoop(ctx context.Context, g *errgroup.Group) error {
+	var scores, firstRound <-chan struct{}
+	if n.board != nil {
+		scores = n.board.Changed()
+		if !n.board.Trusted() {
+			n.log.Info("no fresh scores yet: DNS opens after the first round of checks")
+			firstRound = n.prober.FirstRound()
+		}
+	}
+	if firstRound == nil {
+		if err := n.openDNS(ctx, g); err != nil {
+			return err
+		}
+	}
+	for {
+		var serialDue <-chan time.Time
+		if wait := n.inForce.Load().serialWait; wait > 0 {
+			serialDue = time.After(wait)
+		}
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-firstRound:
+			firstRound = nil
+			if err = n.republish(); err == nil {
+				err = n.openDNS(ctx, g)
+			}
+			if err != nil {
+				return err
+			}
+		case <-serialDue:
+			if err = n.republish(); err != nil {
+				n.log.Error("build failed, the former answers stay", "error", err)
+			}
+		case <-scores:
+			if err = n.republish(); err != nil {
+				n.log.Error("build failed, the former answers stay", "error", err)
+			}
+			pause(ctx, buildPause)
+		case <-n.watcher.edits:
+			n.reload(false)
+		case ask := <-n.asks:
+			ask.reply <- n.reload(ask.force)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// openDNS binds the DNS sockets, starts answering and tells systemd.
+func (n *node) openDNS(ctx context.Context, g *errgroup.Group) error {
+	if err := n.dns.Open(); err != nil {
+		return err
+	}
+	g.Go(func() error { return n.dns.Run(ctx) })
+	n.dnsOpen.Store(true)
+	current := n.inForce.Load()
+	n.log.Info("answering", "zone", current.registry.Zone.Name, "listen", n.dns.Addrs(), "after", time.Since(n.started).Round(time.Millisecond))
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		n.log.Warn("systemd was not told", "error", err)
+	}
+	return nil
+}
+
+// republish builds what is in force again with the scores of now.
+func (n *node) republish() error { return n.publish(*n.inForce.Load()) }
+
+// publish builds g with the scores of now and puts it in force. On an error
+// what was in force stays.
+func (n *node) publish(g generation) error {
+	var previous *resolver.Snapshot
+	if current := n.inForce.Load(); current != nil {
+		previous = current.snapshot
+		if current.registry != g.registry || current.geoip != g.geoip {
+			g.atlas = nil
+		}
+	}
+	if g.atlas == nil {
+		g.atlas = zones.NewAtlas(g.registry, g.geoip.db)
+	}
+	g.scores = n.scores(g.registry)
+	kept := g.serial
+	g.serial, g.serialWait = kept.next(g.registry, time.Now())
+	var err error
+	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{Serial: g.serial.Serial, Seed: seedOf(g.registry), Previous: previous})
+	if err != nil {
+		return err
+	}
+	if g.serial.Serial != kept.Serial || !bytes.Equal(g.serial.View, kept.View) {
+		g.serial.save(n.serialPath(), n.log)
+	}
+	n.inForce.Store(&g)
+	n.dns.Publish(g.snapshot)
+	if n.onPublish != nil {
+		n.onPublish()
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"net/url"
+	"time"
+
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// Reload is what became of an edit of the registry.
+type Reload struct {
+	Time       time.Time `json:"time"`
+	Accepted   bool      `json:"accepted"`
+	Generation uint64    `json:"generation"` // in force after it
+	Changes    []string  `json:"changes"`    // when accepted
+	Waits      bool      `json:"waits"`      // refused only because it would lose too much: --force takes it
+	Why        string    `json:"why"`        // when refused
+}
+
+func (a *app) reloadCommand() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "reload",
+		Short: "Re-read the registry now and say what became of it",
+		Args:  cobra.NoArgs,
+		RunE: action(func(c *cobra.Command, _ []string) error {
+			node, err := a.client()
+			if err != nil {
+				return err
+			}
+			var r Reload
+			q := url.Values{}
+			if force {
+				q.Set("force", "1")
+			}
+			if err := node.ask(c.Context(), "POST", "/v1/reload?"+q.Encode(), &r); err != nil {
+				return err
+			}
+			return a.printReload(r)
+		}),
+	}
+	c.Flags().BoolVar(&force, "force", false, "accept an edit that loses more than half of a site's eligible members")
+	return c
+}
+
+func (a *app) printReload(r Reload) error {
+	if a.output == "json" {
+		if err := printJSON(a.out, r); err != nil {
+			return err
+		}
+	} else if r.Accepted {
+		fmt.Fprintf(a.out, "accepted: generation %d\n", r.Generation)
+		for _, change := range r.Changes {
+			fmt.Fprintln(a.out, "  "+change)
+		}
+		if len(r.Changes) == 0 {
+			fmt.Fprintln(a.out, "  nothing changed")
+		}
+	} else {
+		fmt.Fprintf(a.out, "refused: generation %d stays in force\n%s\n", r.Generation, r.Why)
+		if r.Waits {
+			fmt.Fprintln(a.out, "take it all the same with: timepool reload --force")
+		}
+	}
+	switch {
+	case r.Accepted:
+		return nil
+	case r.Waits:
+		return fail(exitUnhealthy, errSilent)
+	}
+	return fail(exitInvalid, errSilent)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/timepool/timepool/zones"
+)
+
+func TestSerialSurvivesRestart(t *testing.T) {
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	path := filepath.Join(t.TempDir(), "serial.json")
+	r := &zones.Registry{Zone: zones.Zone{Name: "pool.example"}}
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+	first, wait := loadSerial(path, log).next(r, now)
+	if first.Serial != uint32(now.Unix()) || wait != 0 {
+		t.Fatalf("first serial %d, wait %s", first.Serial, wait)
+	}
+	first.save(path, log)
+
+	back := now.Add(-time.Hour) // the clock was set back over the restart
+	again, _ := loadSerial(path, log).next(r, back)
+	if again.Serial != first.Serial {
+		t.Errorf("the same view moved the serial to %d", again.Serial)
+	}
+	r2 := &zones.Registry{Zone: zones.Zone{Name: "pool.example", TTL: time.Minute}}
+	moved, _ := again.next(r2, back)
+	if int32(moved.Serial-first.Serial) <= 0 {
+		t.Errorf("serial went from %d to %d", first.Serial, moved.Serial)
+	}
+}
+
+func TestSerialWaits(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	s, _ := serialState{}.next(&zones.Registry{}, now)
+	edited := &zones.Registry{Zone: zones.Zone{Floor: 9}}
+	soon, wait := s.next(edited, now.Add(time.Second))
+	if soon.Serial != s.Serial || wait <= 0 {
+		t.Errorf("moved after a second: %d to %d, wait %s", s.Serial, soon.Serial, wait)
+	}
+	later, wait := soon.next(edited, now.Add(time.Second+wait))
+	if int32(later.Serial-s.Serial) <= 0 || wait != 0 {
+		t.Errorf("not moved after the wait: %d to %d, wait %s", s.Serial, later.Serial, wait)
+	}
+}
+
+func TestSerialFixed(t *testing.T) {
+	s, _ := serialState{Serial: 7}.next(&zones.Registry{Zone: zones.Zone{Serial: 2026112201}}, time.Now())
+	if s.Serial != 2026112201 {
+		t.Errorf("serial %d", s.Serial)
+	}
+}
+
+func TestSerialTorn(t *testing.T) {
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	path := filepath.Join(t.TempDir(), "serial.json")
+	if err := os.WriteFile(path, []byte(`{"serial": 12`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := loadSerial(path, log); s.Serial != 0 {
+		t.Errorf("torn file gave %d", s.Serial)
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var static bool
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer DNS for the pool and probe its members",
+		Args:  cobra.NoArgs,
+		RunE: action(func(c *cobra.Command, _ []string) error {
+			config, err := loadConfig(a.config)
+			if err != nil {
+				return err
+			}
+			if a.socket != "" {
+				config.Socket = a.socket
+			}
+			n, err := openNode(config, static, newLogger(a.errs, config.Log))
+			if err != nil {
+				return err
+			}
+			go n.reloadOnHangup(c.Context())
+			return n.run(c.Context())
+		}),
+	}
+	c.Flags().BoolVar(&static, "static", false, "do not probe: take every active member as eligible (benches, a name server in a disaster)")
+	return c
+}
+
+// newLogger makes the logger that is handed to every room.
+func newLogger(w io.Writer, c LogConfig) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		panic(fmt.Sprintf("log level %q passed the node file's check", c.Level))
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// reloadOnHangup re-reads the registry on every SIGHUP, as daemons do.
+func (n *node) reloadOnHangup(ctx context.Context) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			n.askReload(ctx, false)
+		}
+	}
+}
+
+// askReload has the publish loop re-read the registry and waits for the
+// outcome; false when the node is ending.
+func (n *node) askReload(ctx context.Context, force bool) (Reload, bool) {
+	reply := make(chan Reload, 1)
+	select {
+	case n.asks <- reloadAsk{force, reply}:
+		return <-reply, true
+	case <-ctx.Done():
+		return Reload{}, false
+	}
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by release builds with -ldflags "-X main.version=v1.2.3".
+var version string
+
+// buildVersion is the release, or else the module version Go recorded.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+		return b.Main.Version
+	}
+	return "devel"
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: action(func(*cobra.Command, []string) error {
+			v := struct {
+				Version  string `json:"version"`
+				Go       string `json:"go"`
+				Platform string `json:"platform"`
+			}{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			if a.output == "json" {
+				return printJSON(a.out, v)
+			}
+			_, err := fmt.Fprintf(a.out, "timepool %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			return err
+		}),
+	}
+}
