@@ -73,7 +73,8 @@ func (b *Board) settle(now time.Time) {
 func (b *Board) judge(a netip.Addr, v *verdict, now time.Time) {
 	standing, early := zones.Out, false
 	if m, ok := Merge(b.aged(a, b.clock(now)), b.o.Interval); ok {
-		standing = Stand(m, !b.reached)
+		// The first at 10 ends the start for newcomers, not for those it let in.
+		standing = Stand(m, !b.reached || v.early)
 		early = standing == zones.In && m.Score < eligible
 	}
 	if standing == v.standing && early == v.early {

@@ -126,20 +126,33 @@ func TestBoardBoots(t *testing.T) {
 	})
 }
 
+// The first member at 10 ends the start for those that come later. Those that
+// were let in early stay until they reach 10 themselves, or have a check that
+// is not good.
 func TestBoardEarnedEndsBoot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBoard(pool(2))
+		b := newBoard(pool(4))
 		b.Record(at(1, good()))
+		b.Record(at(2, good()))
 		for range 13 {
 			b.Record(at(0, good()))
 		}
-		wantStandings(t, b, "in in")
+		wantStandings(t, b, "in in in out")
 		since := b.Scores()[addr(0)].Since
 		time.Sleep(time.Second)
 		b.Record(at(0, good()))
-		wantStandings(t, b, "in out")
+		b.Record(at(3, good()))
+		wantStandings(t, b, "in in in out")
 		if got := b.Scores()[addr(0)]; !got.Since.Equal(since) || got.Value < 10 {
 			t.Errorf("since %v, want %v, value %v", got.Since, since, got.Value)
+		}
+		b.Record(at(1, off(time.Second)))
+		for range 13 {
+			b.Record(at(2, good()))
+		}
+		wantStandings(t, b, "in out in out")
+		if b.Status().Booting {
+			t.Error("boots though all that came early are settled")
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 const bootFor = 15 * time.Minute
 
 // Stand gives the verdict on one address. booting says that no address of the
-// registry ever reached 10.
+// registry had ever reached 10 when this one was let in, or now.
 //
 // An address is In from score 10. While the pool boots it is In early if every
 // check so far was good, for 15 minutes after its first. One that was In and
