@@ -22,6 +22,11 @@ type Config struct {
 	GeoIP    string      `yaml:"geoip" doc:"MMDB file (City or Country) that places clients outside the registry's networks."`
 	Probe    ProbeConfig `yaml:"probe" doc:"How members are measured."`
 	Log      LogConfig   `yaml:"log" doc:"What is said on standard error."`
+
+	// own tells which member addresses are this host's, whose clock cannot
+	// vouch for itself; nil asks the interfaces. The demonstration's members
+	// stand for other hosts.
+	own func(netip.Addr) bool
 }
 
 // DNSConfig says where queries are answered.

@@ -137,6 +137,7 @@ func (f *demoFlags) config(folder string, dns netip.AddrPort, members *demoMembe
 	c.Probe.Gap = 10 * time.Millisecond
 	c.Probe.Timeout = 200 * time.Millisecond
 	c.Probe.Map = members.probeMap()
+	c.own = func(netip.Addr) bool { return false }
 	return c, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -46,13 +47,16 @@ func checkExample(t *testing.T, bin string, args ...string) {
 }
 
 // TestExamplesAreTheManual holds that the two example files mention every key
-// that their schemas know.
+// that their schemas know, and that the shipped schemas are those printed.
 func TestExamplesAreTheManual(t *testing.T) {
 	bin := builtTimepool(t)
 	for schema, file := range map[string]string{"pool": "../../deploy/pool.yaml", "node": "../../deploy/timepool.yaml"} {
 		out, err := exec.Command(bin, "schema", schema).Output()
 		if err != nil {
 			t.Fatalf("timepool schema %s: %v", schema, err)
+		}
+		if shipped, err := os.ReadFile("../../deploy/schema/" + schema + ".json"); err != nil || !bytes.Equal(shipped, out) {
+			t.Errorf("deploy/schema/%s.json is not what `timepool schema %s` prints (%v)", schema, schema, err)
 		}
 		var tree any
 		if err := json.Unmarshal(out, &tree); err != nil {
