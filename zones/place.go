@@ -23,7 +23,7 @@ type Place struct {
 	Site      string // "" unless the registry knows the network
 	Country   string // ISO 3166 alpha-2, lower case; "" unknown
 	Continent string // one of Continents; "" unknown
-	At        Point  // GeoIP points are the middle of a 1° cell
+	At        Point  // GeoIP points are the middle of a 1° cell, or of the country
 	Origin    Origin
 }
 

@@ -36,7 +36,7 @@ type everything struct {
 	Servers []server         `yaml:"servers" max:"2"`
 	Map     []redirect       `yaml:"map"`
 	Skipped chan int         `yaml:"-"`
-	private chan int
+	_       chan int
 }
 
 type nested struct {
