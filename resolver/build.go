@@ -25,8 +25,8 @@ type Options struct {
 type Stats struct {
 	Names int // owner names
 	Decks int
-	Cards int // in all decks; at most one a candidate address and one more, each
-	Sets  int // at most one a card
+	Cards int // of all decks; at most one more than a deck has candidate addresses
+	Sets  int // at most one a card; stored once for a pool, quarter and family
 	Bytes int // of decks, cards, sets, records and the tables by place
 
 	Resort []Line // where nobody is In: members that fell silent are handed out
@@ -57,7 +57,8 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{Serial: o.Serial, atlas: a, ecs: r.Zone.ECS, names: map[string]*name{}, ground: g}
+	s := &Snapshot{Serial: o.Serial, atlas: a, ecs: r.Zone.ECS, ground: g}
+	s.names = make(map[string]*name, (1+len(r.Zone.Also))*(1+quartersOf)*(len(r.Pools)+len(g.labels))+16)
 	if err := s.addStatic(r); err != nil {
 		return nil, err
 	}
@@ -100,9 +101,7 @@ func (s *Snapshot) addSuit(p, quarter, family int, offers []offer, o *Options) {
 	s.decks = append(s.decks, made.decks...)
 	s.stats.Decks += len(made.decks)
 	s.stats.Cards += made.cards
-	for i := range made.decks {
-		s.stats.Sets += len(made.decks[i].cards)
-	}
+	s.stats.Sets += made.kinds
 	s.stats.Bytes += made.bytes()
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/timepool/timepool/zones"
@@ -45,12 +44,12 @@ type offer struct {
 	addrs  []netip.Addr
 }
 
-// offers lists who of pool p may be handed out: active members with a netspeed
+// offers lists by spot who of pool p may be handed out: active members with a netspeed
 // by the addresses that are In; when there is none, by those that merely fell
 // silent.
 func (g *ground) offers(p, family int, scores zones.Scores) (list []offer, resort bool) {
 	for _, want := range []zones.Standing{zones.In, zones.Resort} {
-		for i := range g.registry.Members {
+		for _, i := range g.order {
 			if g.quarters[p][i] < 0 {
 				continue
 			}
@@ -98,9 +97,7 @@ func (g *ground) numbered(p, quarter, floor int, all []offer) ([]offer, int) {
 func (g *ground) newSuit(t terms, offers []offer) *suit {
 	s := &suit{terms: t}
 	s.id = hash("pool", t.pool, string(rune('0'+t.quarter)), string(rune('0'+t.family)))
-	bySpot := slices.Clone(offers)
-	slices.SortStableFunc(bySpot, func(a, b offer) int { return int(g.spot[a.member]) - int(g.spot[b.member]) })
-	for _, o := range bySpot {
+	for _, o := range offers {
 		s.hosts = append(s.hosts, host{
 			rank:   mix(t.seed ^ s.id ^ g.names[o.member]),
 			weight: uint64(min(g.registry.Members[o.member].Netspeed, math.MaxInt32)) * share,

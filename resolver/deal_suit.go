@@ -218,7 +218,7 @@ func (d *dealer) intern() uint32 {
 	at, ok := d.stock[string(d.key)]
 	if !ok {
 		at = uint32(len(d.sets))
-		d.stock[string(d.key)] = at
+		d.stock[string(d.key)], d.kinds = at, d.kinds+1
 		d.sets = append(d.sets, d.set...)
 	}
 	return at

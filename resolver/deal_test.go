@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
 
+	"github.com/timepool/timepool/zones"
 	"pgregory.net/rapid"
 )
 
 // dealt is one deck of hosts with these weights, and what fair is.
 type dealt struct {
 	*deck
-	rings   [][]int   // hosts by number
-	fair    []float64 // by host: records a query
-	slots   []int     // by ring
-	records []int     // by record: its host
-	count   []int     // by host
+	rings   [][]int // hosts by number
+	records []int   // by record: its host
+	count   []int   // by host
 }
 
 // deckOf deals one deck as Build does. weights and addresses are by ring.
@@ -113,6 +113,7 @@ var weightKinds = map[string]func(r *rand.Rand) int{
 	"alike":     func(*rand.Rand) int { return 1000 },
 	"steps":     func(r *rand.Rand) int { return 1000 * (1 + r.IntN(4)) },
 	"decades":   func(r *rand.Rand) int { return []int{1000, 10000, 100000}[r.IntN(3)] },
+	"huge":      func(r *rand.Rand) int { return 1 + r.IntN(math.MaxInt32) },
 	"any":       func(r *rand.Rand) int { return 1 + r.IntN(1000000) },
 	"logarithm": func(r *rand.Rand) int { return 1 + int(math.Exp(14*r.Float64())) },
 }
@@ -147,6 +148,7 @@ func TestShares(t *testing.T) {
 		"alike":     {1, 1e-6, 12},
 		"steps":     {3, 0.01, 15},
 		"decades":   {5, 2, 15},
+		"huge":      {5, 2, 15},
 		"any":       {5, 2, 15},
 		"logarithm": {5, 2, 15},
 	} {
@@ -154,7 +156,7 @@ func TestShares(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(1, 2))
 			var ever, whole, skipped float64
-			for range 8 {
+			for range 5 {
 				answers := 1 + r.IntN(5)
 				weights := make([]int, 1+r.IntN(60))
 				for i := range weights {
@@ -229,7 +231,7 @@ func TestDeal(t *testing.T) {
 // proportion to how often it is there at all, chi-square.
 func TestPositions(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for trial := range 60 {
+	for trial := range 24 {
 		kind := []string{"alike", "decades", "any"}[trial%3]
 		weights := make([]int, 2+r.IntN(20))
 		for i := range weights {
@@ -297,6 +299,58 @@ func TestAddresses(t *testing.T) {
 	few := deckOf(3, 4, [][]int{{1, 1}}, two)
 	if hosts := few.hand(0, nil); len(hosts) != 3 {
 		t.Errorf("three addresses of two hosts: got %v", hosts)
+	}
+}
+
+// handmade is a deck that deals these sets of addresses in turn, each one ring.
+func handmade(id uint64, ttl uint32, sets ...[]netip.Addr) deck {
+	family := 0
+	if sets[0][0].Is6() {
+		family = 1
+	}
+	g := &ground{registry: &zones.Registry{}}
+	var offers []offer
+	for i, set := range sets {
+		g.registry.Members = append(g.registry.Members, zones.Member{Netspeed: 1})
+		g.names, g.spot = append(g.names, 0), append(g.spot, 0)
+		offers = append(offers, offer{i, set})
+	}
+	s := g.newSuit(terms{family: family, ttl: ttl}, offers)
+	n := uint64(len(sets))
+	d := deck{id: id, suit: s, length: uint32(n), rings: 1 | 1<<len(sets[0])}
+	if n > 1 {
+		d.step = fraction(1, n)
+	}
+	for i := range sets {
+		for r := range s.hosts[i].count {
+			s.sets = append(s.sets, s.hosts[i].first+uint32(r))
+		}
+		d.cards = append(d.cards, card{until: uint32(uint64(i+1) << 32 / n), set: s.hosts[i].first})
+	}
+	return d
+}
+
+// TestRecords: what deal appends, octet by octet, and that sets keep their order
+// but for where they begin.
+func TestRecords(t *testing.T) {
+	d := handmade(1, 150, []netip.Addr{netip.MustParseAddr("fd00::1"), netip.MustParseAddr("fd00::2")}, []netip.Addr{netip.MustParseAddr("fd00::3"), netip.MustParseAddr("fd00::4")})
+	seen := map[string]int{}
+	for turn := range uint64(400) {
+		out, n := (*Snapshot)(nil).deal([]byte("before"), &d, turn)
+		if n != 2 || string(out[:6]) != "before" || len(out) != 6+2*28 {
+			t.Fatalf("%d records in %d octets", n, len(out))
+		}
+		order := ""
+		for rr := out[6:]; len(rr) > 0; rr = rr[28:] {
+			if head := fmt.Sprintf("%x", rr[:12]); head != "c00c001c0001000000960010" {
+				t.Fatalf("record begins %s", head)
+			}
+			order += fmt.Sprint(rr[27])
+		}
+		seen[order]++
+	}
+	if seen["12"]+seen["21"] != 200 || seen["34"]+seen["43"] != 200 || min(seen["12"], seen["21"], seen["34"], seen["43"]) < 97 {
+		t.Errorf("dealt %v, want 100 each", seen)
 	}
 }
 

@@ -36,6 +36,7 @@ type ground struct {
 	spots  []zones.Place // where members are, each once
 	spot   []uint16      // by member: index into spots
 	names  []uint64      // by member: hash of its name
+	order  []int         // members by spot
 	places []uint64      // by zones.PlaceID: a key that survives renumbering
 	rows   []row         // by zones.PlaceID
 
@@ -100,8 +101,9 @@ func (g *ground) locate(sites map[string]int) error {
 			spot = uint16(len(g.spots))
 			known[place], g.spots = spot, append(g.spots, place)
 		}
-		g.spot, g.names = append(g.spot, spot), append(g.names, hash(m.Name))
+		g.spot, g.names, g.order = append(g.spot, spot), append(g.names, hash(m.Name)), append(g.order, i)
 	}
+	slices.SortStableFunc(g.order, func(a, b int) int { return cmp.Compare(g.spot[a], g.spot[b]) })
 	return nil
 }
 

@@ -84,7 +84,8 @@ type suit struct {
 	decks   []deck
 	byPlace []uint32 // index into decks by zones.PlaceID, or noDeck
 	fixed   []uint32 // the same by ground.labels; empty for tenants
-	cards   int
+
+	cards, kinds int // in decks; different sets
 }
 
 // deckFor returns the deck index for the family (0: A, 1: AAAA) of a pool name
