@@ -45,7 +45,7 @@ func (b *Board) voters(now time.Time) []voter {
 		for _, a := range h.addrs {
 			e := b.find(Key{a, b.o.Vantage})
 			if e != nil && !e.heard.IsZero() && now.Sub(e.heard) <= b.fresh() {
-				hosts[i].hear(e.row.Sample)
+				hosts[i].hear(&e.row.Sample)
 			}
 		}
 	}

@@ -228,6 +228,38 @@ func TestBoardFreezesWhenAllAreSilent(t *testing.T) {
 	})
 }
 
+func TestBoardTakesBackAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard(pool(2))
+		for range 14 {
+			b.round(2, good())
+		}
+		b.Record(at(0, mute()))
+		wantStandings(t, b, "resort in")
+		b.Record(at(1, mute()))
+		wantStandings(t, b, "in in")
+	})
+}
+
+func TestBoardFrozenWhileItBoots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard(pool(2))
+		running(t, b)
+		b.round(2, good())
+		for range 30 { // half an hour
+			b.round(2, mute())
+		}
+		wantStandings(t, b, "in in")
+		b.round(2, good())
+		wantStandings(t, b, "in in")
+		for range 14 {
+			b.round(1, off(99*time.Millisecond))
+			b.Record(at(1, mute()))
+		}
+		wantStandings(t, b, "out out")
+	})
+}
+
 func TestBoardOfOneFallsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := pool(1)
@@ -353,6 +385,15 @@ func TestBoardRestores(t *testing.T) {
 			t.Error("not trusted after the first round")
 		}
 		wantStandings(t, b, "in in")
+	})
+	synctest.Test(t, func(t *testing.T) { // the wall clock was ahead when the row was kept
+		b := newBoard(pool(4), old(-time.Hour, 2, up))
+		running(t, b)
+		if b.Trusted() {
+			t.Error("a state that covers one of four is trusted")
+		}
+		time.Sleep(2*time.Hour + 2*time.Second)
+		wantStandings(t, b, "out out out out")
 	})
 	synctest.Test(t, func(t *testing.T) { // restarted while it booted
 		b := newBoard(pool(2), old(10*time.Minute, 0, times(3, good())))

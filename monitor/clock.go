@@ -17,21 +17,21 @@ const slack = 10 * time.Millisecond
 // voter is one member host as it bears on whether this vantage is to be
 // trusted: its fresh Rows from here, boiled down.
 type voter struct {
-	answered, silent, unmeasured bool   // some fresh Row is so
-	own                          bool   // an address of this host: its clock is ours
-	valid                        bool   // best is set
-	best                         Sample // the valid answer with the smallest root distance
+	answered, silent, unmeasured bool // some fresh Row is so
+	own                          bool // an address of this host: its clock is ours
+	valid                        bool // there is a valid answer; of several, the one with the smallest root distance:
+	offset, distance             time.Duration
 }
 
 // hear adds a fresh sample of an address of the host.
-func (v *voter) hear(s Sample) {
+func (v *voter) hear(s *Sample) {
 	v.answered = v.answered || s.Outcome == Answered
 	v.silent = v.silent || s.Outcome == Silent
 	v.unmeasured = v.unmeasured || s.Outcome == Unmeasured
 	ok := s.Outcome == Answered && s.Invalid == "" && s.Kiss == "" && s.Leap != 3 &&
 		s.Stratum > 0 && s.Stratum < 16 && s.RootDistance <= 1500*time.Millisecond
-	if ok && (!v.valid || s.RootDistance < v.best.RootDistance) {
-		v.valid, v.best = true, s
+	if ok && (!v.valid || s.RootDistance < v.distance) {
+		v.valid, v.offset, v.distance = true, s.Offset, s.RootDistance
 	}
 }
 
@@ -54,7 +54,7 @@ func networkDown(hosts []voter) string {
 	case silent >= 2:
 		return "frozen: every member is silent, so the network of this node is in doubt"
 	case silent == 0 && unmeasured > 0:
-		return "frozen: no member can be reached from this node, which has no network"
+		return "frozen: no check can leave this node"
 	}
 	return ""
 }
@@ -70,12 +70,12 @@ func clockOff(hosts []voter) (why string, votes int) {
 			continue
 		}
 		votes++
-		switch off := h.best.Offset; {
-		case off.Abs() <= h.best.RootDistance+slack:
-		case off > 0:
-			behind = append(behind, off)
+		switch {
+		case h.offset.Abs() <= h.distance+slack:
+		case h.offset > 0:
+			behind = append(behind, h.offset)
 		default:
-			ahead = append(ahead, -off)
+			ahead = append(ahead, -h.offset)
 		}
 	}
 	off, side := behind, "behind"

@@ -12,7 +12,7 @@ import (
 func voters(samples ...Sample) (hosts []voter) {
 	for _, s := range samples {
 		var v voter
-		v.hear(s)
+		v.hear(&s)
 		hosts = append(hosts, v)
 	}
 	return hosts
@@ -61,20 +61,21 @@ func TestClockOff(t *testing.T) {
 
 func TestOneHostHasOneVote(t *testing.T) {
 	var v voter
-	v.hear(wide(time.Second, 100*time.Millisecond))
-	v.hear(wide(2*time.Second, 50*time.Millisecond))
-	v.hear(wide(3*time.Second, 500*time.Millisecond))
+	for _, s := range []Sample{wide(time.Second, 100*time.Millisecond), wide(2*time.Second, 50*time.Millisecond), wide(3*time.Second, 500*time.Millisecond)} {
+		v.hear(&s)
+	}
 	why, votes := clockOff(append(voters(good(), good()), v))
-	if why != "" || votes != 3 || v.best.Offset != 2*time.Second {
-		t.Errorf("%q %d %v", why, votes, v.best.Offset)
+	if why != "" || votes != 3 || v.offset != 2*time.Second {
+		t.Errorf("%q %d %v", why, votes, v.offset)
 	}
 }
 
 func TestNetworkDown(t *testing.T) {
+	silence, answer := mute(), good()
 	both := voters(mute())
-	both[0].hear(mute())
+	both[0].hear(&silence)
 	half := voters(mute(), mute())
-	half[0].hear(good())
+	half[0].hear(&answer)
 	for _, c := range []struct {
 		name  string
 		hosts []voter

@@ -10,5 +10,13 @@
 // History is the one seam behind which state is kept; nothing else knows that
 // it is bbolt.
 //
+// The decisions are values in, values out: Row.After (one check moves one
+// Row), Merge (several vantages' Rows become one), Stand (in, out, or a last
+// resort), and networkDown and clockOff, which say when this vantage is not to
+// be trusted. Then the Board is frozen: checks are shown and move nothing, and
+// nothing grows older. Ages are read off the Board's own clock, which runs on
+// the monotonic clock and stands still meanwhile; no wall clock is compared
+// with another, but once, when the Rows of the last run are loaded.
+//
 // This is the only room that imports beevik/ntp. It never imports resolver.
 package monitor

@@ -3,6 +3,7 @@ package monitor
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -134,6 +135,7 @@ func TestHistoryPrunes(t *testing.T) {
 		h.Put(long(1, n))
 		h.Put(long(2, n))
 	}
+	h.Put(tick(0, 0))
 	h.Put(tick(2, 0))
 	for n := range 20 {
 		h.Put(tick(3, n))
@@ -148,7 +150,7 @@ func TestHistoryPrunes(t *testing.T) {
 		t.Errorf("%d samples are left, want the young one", got)
 	}
 	rows, err := h.Rows()
-	if err != nil || len(rows) != 2 {
+	if err != nil || len(rows) != 3 {
 		t.Errorf("%d rows, %v: that of the address that is gone should be too", len(rows), err)
 	}
 }
@@ -197,6 +199,58 @@ func TestHistoryRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), filepath.Dir(c.path)) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// Damage that bbolt neither finds nor survives.
+func TestHistoryRefusesSubtleDamage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "timepool.db")
+	h := openHistory(t, path, HistoryOptions{})
+	for n := range 2000 {
+		h.Put(tick(1, n))
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := os.Getpagesize()
+	page := func(kind byte) int { // of samples; the last is in use
+		for p := len(whole) - size; p > 0; p -= size {
+			if whole[p+8] == kind && whole[p+10] > 9 && int(binary.NativeEndian.Uint64(whole[p:]))*size == p {
+				return p
+			}
+		}
+		t.Fatal("no such page")
+		return 0
+	}
+	branch, leaf := page(branchPage), page(leafPage)
+	first := leaf + 16 + int(binary.NativeEndian.Uint32(whole[leaf+20:])) // the leaf's first keys
+	second := leaf + 32 + int(binary.NativeEndian.Uint32(whole[leaf+36:]))
+	m, _ := readMeta(bytes.NewReader(whole), int64(size))
+	for name, damage := range map[string]func(b []byte) []byte{
+		"a branch that is its own child": func(b []byte) []byte { copy(b[branch+24:], b[branch:branch+8]); return b },
+		"a child used twice":             func(b []byte) []byte { copy(b[branch+24:], b[branch+40:branch+48]); return b },
+		"a key that comes twice":         func(b []byte) []byte { copy(b[second:], b[first:first+11]); return b },
+		"a key beyond the page":          func(b []byte) []byte { b[leaf+32+9] = 0xff; return b },
+		"a free page in use": func(b []byte) []byte {
+			copy(b[int(m.freelist)*size+10:], append([]byte{1, 0, 0, 0, 0, 0}, b[leaf:leaf+8]...))
+			return b
+		},
+		"cut short by a page": func(b []byte) []byte { return b[:int(m.pages-1)*size] },
+	} {
+		if err := os.WriteFile(path, damage(bytes.Clone(whole)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if h, err := OpenHistory(path, HistoryOptions{}); err == nil {
+			_ = h.Close()
+			t.Errorf("%s was not seen", name)
+		}
+	}
+	if err := verifyFile(bytes.NewReader(whole), int64(len(whole))); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -315,4 +369,45 @@ func TestHistoryBoundsWhatWaits(t *testing.T) {
 	if got := read(t, h, addr(1), time.Time{}, time.Time{}); !got[len(got)-1].Time.Equal(tick(1, pendingMax+1).Time) {
 		t.Error("the youngest sample is not there")
 	}
+}
+
+// FuzzVerifyFile writes octets over a good store. What is then called whole
+// must open, read and write without a fault.
+func FuzzVerifyFile(f *testing.F) {
+	dir := f.TempDir()
+	whole := filepath.Join(dir, "whole.db")
+	h, err := OpenHistory(whole, HistoryOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for n := range 400 {
+		h.Put(tick(n%2, n))
+	}
+	if err := h.Close(); err != nil {
+		f.Fatal(err)
+	}
+	content, err := os.ReadFile(whole)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint32(0), []byte{1})
+	f.Add(uint32(4096+12), []byte{0xff, 0xff, 0xff, 0xff})
+	f.Add(uint32(5*4096+8), []byte{1, 0, 2, 0})
+	f.Fuzz(func(t *testing.T, at uint32, over []byte) {
+		b := bytes.Clone(content)
+		copy(b[int(at)%len(b):], over)
+		path := filepath.Join(t.TempDir(), "timepool.db")
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h, err := OpenHistory(path, HistoryOptions{})
+		if err != nil {
+			return
+		}
+		for range h.Samples(addr(1), time.Time{}, time.Time{}) {
+		}
+		h.Put(tick(1, 400))
+		_ = h.flush()
+		_ = h.Close()
+	})
 }

@@ -38,27 +38,24 @@ type meta struct {
 	root, freelist, pages, txid uint64
 }
 
-// readMeta returns the younger of the valid heads.
+// readMeta returns the younger of the valid heads. pageSize is where the second
+// is when the first cannot tell.
 func readMeta(f io.ReaderAt, pageSize int64) (m meta, ok bool) {
+	at := int64(0)
 	for range 2 {
-		at := int64(0)
-		if ok {
-			pageSize = m.pageSize
-		}
-		for range 2 {
-			var b [80]byte
-			_, err := f.ReadAt(b[:], at)
-			sum := fnv.New64a()
-			sum.Write(b[16:72])
-			u64 := func(i int) uint64 { return binary.NativeEndian.Uint64(b[i:]) }
-			if err == nil && binary.NativeEndian.Uint32(b[16:]) == 0xED0CDAED && u64(72) == sum.Sum64() {
-				n := meta{int64(binary.NativeEndian.Uint32(b[24:])), u64(32), u64(48), u64(56), u64(64)}
-				if n.pageSize >= 512 && (!ok || n.txid > m.txid) {
-					m, ok = n, true
-				}
+		var b [80]byte
+		_, err := f.ReadAt(b[:], at)
+		sum := fnv.New64a()
+		sum.Write(b[16:72])
+		u64 := func(i int) uint64 { return binary.NativeEndian.Uint64(b[i:]) }
+		if err == nil && binary.NativeEndian.Uint32(b[16:]) == 0xED0CDAED && u64(72) == sum.Sum64() {
+			n := meta{int64(binary.NativeEndian.Uint32(b[24:])), u64(32), u64(48), u64(56), u64(64)}
+			if !ok || n.txid > m.txid {
+				m, ok = n, n.pageSize >= 512
 			}
-			at = pageSize
+			pageSize = n.pageSize
 		}
+		at = pageSize
 	}
 	return m, ok
 }

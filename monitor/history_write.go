@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -73,27 +75,31 @@ func (h *History) flush() error {
 		return h.db.Update(func(tx *bolt.Tx) error { return h.write(tx, rows, samples) })
 	})
 
+	lost := h.settle(err, rows, samples)
+	switch failing := err != nil; {
+	case failing && !h.failing:
+		h.log.Error("history cannot be written, it is kept in memory", "file", h.path, "err", err)
+	case !failing && h.failing:
+		h.log.Info("history is written again", "file", h.path, "samples_lost", lost)
+	}
+	h.failing = err != nil
+	return err
+}
+
+// settle ends a flush: what could not be written is pending again, unless
+// something newer is. It returns how many samples were lost since the last
+// flush that worked.
+func (h *History) settle(err error, rows map[Key]Row, samples []pending) (lost int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err != nil {
-		for k, r := range rows {
-			if _, newer := h.rows[k]; !newer {
-				h.rows[k] = r
-			}
-		}
-		h.samples = append(samples, h.samples...)
-		h.trim()
-		if !h.failing {
-			h.log.Error("history cannot be written, it is kept in memory", "file", h.path, "err", err)
-		}
-		h.failing = true
-		return err
+	if err == nil {
+		lost, h.lost = h.lost, 0
+		return lost
 	}
-	if h.failing {
-		h.log.Info("history is written again", "file", h.path, "samples_lost", h.lost)
-	}
-	h.failing, h.lost = false, 0
-	return nil
+	maps.Copy(rows, h.rows)
+	h.rows, h.samples = rows, append(samples, h.samples...)
+	h.trim()
+	return h.lost
 }
 
 func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []pending) error {
@@ -134,13 +140,11 @@ func (h *History) prune(tx *bolt.Tx, cutoff []byte, budget int) error {
 		}
 		k = bytes.Clone(k)
 		times := all.Bucket(k)
-		old := before(times, cutoff, budget)
-		for _, key := range old {
-			if err := times.Delete(key); err != nil {
-				return err
-			}
+		n, err := drop(times, nil, budget, func(t, _ []byte) bool { return bytes.Compare(t, cutoff) < 0 })
+		if err != nil {
+			return err
 		}
-		if budget -= len(old); budget == 0 {
+		if budget -= n; budget == 0 {
 			return nil // this address goes on next time
 		}
 		if first, _ := times.Cursor().First(); first == nil {
@@ -153,34 +157,31 @@ func (h *History) prune(tx *bolt.Tx, cutoff []byte, budget int) error {
 	return nil
 }
 
-// before returns up to limit keys below cutoff.
-func before(b *bolt.Bucket, cutoff []byte, limit int) (keys [][]byte) {
-	c := b.Cursor()
-	for k, _ := c.First(); k != nil && len(keys) < limit && bytes.Compare(k[:min(8, len(k))], cutoff) < 0; k, _ = c.Next() {
-		keys = append(keys, bytes.Clone(k))
-	}
-	return keys
-}
-
 // forget drops an address without samples: its bucket and its Rows.
 func forget(tx *bolt.Tx, addr, cutoff []byte) error {
 	if err := tx.Bucket(bucketSamples).DeleteBucket(addr); err != nil {
 		return err
 	}
-	rows := tx.Bucket(bucketRows)
 	prefix := rowPrefix(addr)
-	var keys [][]byte
-	c := rows.Cursor()
-	for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+	_, err := drop(tx.Bucket(bucketRows), prefix, math.MaxInt, func(k, v []byte) bool {
 		var r Row
-		if json.Unmarshal(v, &r) != nil || bytes.Compare(timeKey(r.Time), cutoff) < 0 {
-			keys = append(keys, bytes.Clone(k))
-		}
+		return bytes.HasPrefix(k, prefix) && (json.Unmarshal(v, &r) != nil || bytes.Compare(timeKey(r.Time), cutoff) < 0)
+	})
+	return err
+}
+
+// drop deletes the keys from from on as long as they are old, and at most
+// limit.
+func drop(b *bolt.Bucket, from []byte, limit int, old func(k, v []byte) bool) (int, error) {
+	var keys [][]byte
+	c := b.Cursor()
+	for k, v := c.Seek(from); k != nil && len(keys) < limit && old(k, v); k, v = c.Next() {
+		keys = append(keys, bytes.Clone(k))
 	}
 	for _, k := range keys {
-		if err := rows.Delete(k); err != nil {
-			return err
+		if err := b.Delete(k); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return len(keys), nil
 }

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -62,10 +63,24 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+func TestMergeOfEqualScores(t *testing.T) {
+	rows := scores(5, 5, 5)
+	a, _ := Merge(rows, 0)
+	slices.Reverse(rows)
+	if b, _ := Merge(rows, 0); a.Vantage != b.Vantage {
+		t.Errorf("%s or %s, as they come", a.Vantage, b.Vantage)
+	}
+	rows[0].Vantage, rows[2].Vantage = "z", "a"
+	if b, _ := Merge(rows, 0); b.Vantage != "v1" {
+		t.Errorf("%s stands for a, v1 and z", b.Vantage)
+	}
+}
+
 // anyRows draws what several vantages have of one address.
 var anyRows = rapid.Custom(func(t *rapid.T) []Aged {
 	rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Aged {
-		a := Aged{Row: follow(rapid.SliceOfN(anySample, 0, 20).Draw(t, "samples")...)}
+		start := rapid.SampledFrom([][]Sample{nil, times(20, good()), then(times(20, good()), times(4, mute()))}).Draw(t, "start")
+		a := Aged{Row: follow(then(start, rapid.SliceOfN(anySample, 0, 20).Draw(t, "samples"))...)}
 		a.Age = time.Duration(rapid.IntRange(0, 8000).Draw(t, "age")) * time.Second
 		a.Tenure = a.Age + time.Duration(rapid.IntRange(0, 2000).Draw(t, "tenure"))*time.Second
 		return a

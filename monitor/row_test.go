@@ -84,6 +84,7 @@ func TestRowEarnsItsWayIn(t *testing.T) {
 			t.Fatalf("check %d: in %v, earning %v, score %v", n, r.In, r.Earning(), r.Score)
 		}
 	}
+	r = r.After(off(time.Millisecond), NTPPool(), false)
 	if !r.First.Equal(testEpoch.Add(time.Second)) || !r.Since.Equal(testEpoch.Add(14*time.Second)) {
 		t.Errorf("first %v, since %v", r.First, r.Since)
 	}

@@ -46,7 +46,7 @@ func TestSlot(t *testing.T) {
 
 func TestPhase(t *testing.T) {
 	a := netip.MustParseAddr("10.16.0.11")
-	if phaseOf("fra", a) != phaseOf("fra", a) || phaseOf("fra", a) == phaseOf("tyo", a) {
+	if phaseOf("fra", a) == phaseOf("tyo", a) {
 		t.Error("a phase hangs on address and vantage")
 	}
 	// The value itself is part of the promise "the same after a restart".
