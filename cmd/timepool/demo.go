@@ -10,9 +10,11 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,8 @@ import (
 
 //go:embed demo.yaml
 var demoRegistry []byte
+
+const defaultDemoDNS = "127.0.0.1:5300"
 
 // demoFlags say where the demonstration listens; break and heal find it by
 // the same DNS port.
@@ -38,7 +42,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  action(func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), f) }),
 	}
-	c.PersistentFlags().StringVar(&f.dns, "dns", "127.0.0.1:5300", "where DNS is answered")
+	c.PersistentFlags().StringVar(&f.dns, "dns", defaultDemoDNS, "where DNS is answered")
 	c.PersistentFlags().StringVar(&f.http, "http", "127.0.0.1:8053", "where the pages are")
 	c.AddCommand(a.demoBreakCommand(f), a.demoHealCommand(f))
 	return c
@@ -59,8 +63,11 @@ func (f *demoFlags) socket() (string, error) {
 	return filepath.Join(folder, "timepool.sock"), err
 }
 
-// demo runs members and node until ctx ends, and leaves nothing behind.
+// demo runs members and node until ctx ends, and leaves nothing behind; also
+// when the terminal is closed, or who reads its lines has seen enough.
 func (a *app) demo(ctx context.Context, f *demoFlags) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGPIPE)
+	defer stop()
 	folder, dns, err := f.folder()
 	if err != nil {
 		return err
@@ -178,7 +185,11 @@ func (a *app) askDemo(ctx context.Context, f *demoFlags, what, name string, faul
 	}
 	q := url.Values{"name": {name}, "offset": {fault.Offset.String()}, "silent": {strconv.FormatBool(fault.Silent)}, "unsync": {strconv.FormatBool(fault.Unsync)}}
 	var said struct{ Said string }
-	if err := newSocketClient(socket).ask(ctx, "POST", "/v1/demo/"+what+"?"+q.Encode(), &said); err != nil {
+	err = newSocketClient(socket).ask(ctx, "POST", "/v1/demo/"+what+"?"+q.Encode(), &said)
+	if errors.Is(err, errNobody) {
+		return fail(exitUnreachable, errors.New("demo: none runs on this port (is `timepool demo` running? give the same --dns)"))
+	}
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(a.out, said.Said)

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,11 +19,11 @@ func (a *app) watchDemo(ctx context.Context, n *node, f *demoFlags, registry str
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	hints := f.hints(registry)
-	if !live {
-		fmt.Fprint(a.out, hints)
-	}
 	if live {
 		fmt.Fprint(a.out, "\x1b[2J")
+		defer fmt.Fprintln(a.out)
+	} else {
+		fmt.Fprintln(a.out, strings.Join(hints, "\n"))
 	}
 	known := make(map[string]bool)
 	for {
@@ -43,13 +42,28 @@ func (a *app) watchDemo(ctx context.Context, n *node, f *demoFlags, registry str
 }
 
 // drawDemo redraws in place: home, each line cleared to its end, the rest below.
-func (a *app) drawDemo(members []monitor.Member, hints string) {
-	var b bytes.Buffer
-	if err := printTableTo(&b, memberHeads, memberRows(members, time.Now()), colours(a.out)); err != nil {
-		return
+func (a *app) drawDemo(members []monitor.Member, hints []string) {
+	var table strings.Builder
+	printTableTo(&table, memberHeads, memberRows(members, time.Now()), colours(a.out)) // a Builder takes it all
+	width, height := terminalSize(a.out)
+	screen := fitted(strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n"), hints, width, height)
+	fmt.Fprint(a.out, "\x1b[H"+strings.Join(screen, "\x1b[K\n")+"\x1b[K\x1b[J")
+}
+
+// fitted is table and hints within a terminal: lines are cut at its width, as
+// one that wraps would push the table off the top; the first hints go before
+// the last, and the table's end goes when there is no room for hints.
+func fitted(table, hints []string, width, height int) []string {
+	lines := slices.Clone(table[:min(len(table), height)])
+	if room := height - len(lines); room > len(hints) {
+		lines = append(append(lines, ""), hints...)
+	} else {
+		lines = append(lines, hints[len(hints)-room:]...)
 	}
-	screen := strings.ReplaceAll(b.String()+"\n"+hints, "\n", "\x1b[K\n")
-	fmt.Fprint(a.out, "\x1b[H"+screen+"\x1b[J")
+	for i, line := range lines {
+		lines[i] = cut(line, width)
+	}
+	return lines
 }
 
 // tellDemo prints a line for each member that came in or went out.
@@ -68,32 +82,30 @@ func (a *app) tellDemo(members []monitor.Member, known map[string]bool) {
 	}
 }
 
-// hints are the lines to try, as they can be pasted here.
-func (f *demoFlags) hints(registry string) string {
+// hints are the lines to try, as they can be pasted here; those that a small
+// terminal can do without come first.
+func (f *demoFlags) hints(registry string) []string {
 	self := "timepool"
 	if strings.Contains(os.Args[0], "go-build") {
 		self = "go run ./cmd/timepool"
-	} else if filepath.IsAbs(os.Args[0]) || strings.Contains(os.Args[0], "/") {
+	} else if strings.Contains(os.Args[0], "/") {
 		self = os.Args[0]
 	}
 	host, port, _ := net.SplitHostPort(f.dns)
-	dig := fmt.Sprintf("dig @%s -p %s +noall +answer ", host, port)
+	dig := fmt.Sprintf("  dig @%s -p %s +noall +answer ", host, port)
 	flags := ""
-	if f.dns != "127.0.0.1:5300" {
+	if f.dns != defaultDemoDNS {
 		flags = " --dns " + f.dns
 	}
-	lines := []string{
-		"Ask it:",
-		"  " + dig + "pool.example",
-		"  " + dig + "asia.pool.example",
-		"  " + dig + "2.pool.example AAAA",
-		"  " + dig + "+subnet=10.32.0.0/16 pool.example     # as a client in Tokyo",
-		"Spoil a member, watch it leave, mend it:",
+	return []string{
+		"Registry, watched while you edit it: " + registry,
+		dig + "+subnet=10.32.0.0/16 pool.example   # from Tokyo",
+		dig + "2.pool.example AAAA",
+		dig + "asia.pool.example",
+		dig + "pool.example",
 		"  " + self + " demo break ntp1.fra --offset 300ms" + flags + "   (or --silent, --unsync)",
 		"  " + self + " demo heal" + flags,
-		"Pages: http://" + f.http + "/    Registry, watched while you edit it: " + registry,
+		"Pages: http://" + f.http + "/",
 		"Ctrl-C ends it and leaves nothing behind.",
-		"",
 	}
-	return strings.Join(lines, "\n")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 )
@@ -48,5 +49,25 @@ func TestShort(t *testing.T) {
 	}
 	if signed(time.Millisecond) != "+1ms" || signed(-time.Millisecond) != "-1ms" {
 		t.Error("sign")
+	}
+}
+
+func TestTheDemoFitsTheTerminal(t *testing.T) {
+	table := []string{"head", "\x1b[32mgreen\x1b[0m and more", "ntp1 µs µs", "last"}
+	hints := []string{"first hint", "last hint"}
+	for _, c := range []struct {
+		width, height int
+		want          string
+	}{
+		{80, 24, "head|\x1b[32mgreen\x1b[0m and more|ntp1 µs µs|last||first hint|last hint"},
+		{80, 7, "head|\x1b[32mgreen\x1b[0m and more|ntp1 µs µs|last||first hint|last hint"},
+		{80, 6, "head|\x1b[32mgreen\x1b[0m and more|ntp1 µs µs|last|first hint|last hint"},
+		{80, 5, "head|\x1b[32mgreen\x1b[0m and more|ntp1 µs µs|last|last hint"},
+		{6, 3, "head|\x1b[32mgreen\x1b[0m |ntp1 µ"},
+		{3, 2, "hea|\x1b[32mgre\x1b[0m"},
+	} {
+		if got := strings.Join(fitted(table, hints, c.width, c.height), "|"); got != c.want {
+			t.Errorf("%d×%d: %q, want %q", c.width, c.height, got, c.want)
+		}
 	}
 }

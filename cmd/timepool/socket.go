@@ -101,10 +101,12 @@ func (c *socketClient) ask(ctx context.Context, method, path string, out any) er
 	return nil
 }
 
+var errNobody = errors.New("no timepool answers on")
+
 func (c *socketClient) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("no timepool answers on %s (is `timepool serve` running? name its socket with --socket)", c.path)
+		return fmt.Errorf("%w %s (is `timepool serve` running? name its socket with --socket)", errNobody, c.path)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("socket %s: permission denied (join its group, or use sudo)", c.path)
 	}
