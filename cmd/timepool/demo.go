@@ -105,7 +105,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 	n.extra = map[string]http.HandlerFunc{"POST /v1/demo/break": members.handleBreak, "POST /v1/demo/heal": members.handleHeal}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return members.run(ctx) })
-	g.Go(func() error { return n.run(ctx) })
+	g.Go(func() error { return n.run(ctx, nil) })
 	g.Go(func() error { return a.watchDemo(ctx, n, f, registryPath) })
 	return g.Wait()
 }

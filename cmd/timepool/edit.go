@@ -40,6 +40,7 @@ func (n *node) tryReload(force bool) Reload {
 		}
 		changes = zones.Diff(current.registry, registry)
 		next.registry = registry
+		n.warn(registry)
 	}
 	geoip, err := current.geoip.refresh()
 	if err != nil {

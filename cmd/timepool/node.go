@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -46,64 +47,67 @@ type node struct {
 
 // generation is what is in force together.
 type generation struct {
-	number     uint64
-	registry   *zones.Registry
-	geoip      geoFile
-	atlas      *zones.Atlas
-	scores     zones.Scores
-	serial     serialState
-	serialWait time.Duration // a change of the static view waits so long for its serial
-	snapshot   *resolver.Snapshot
+	number    uint64
+	registry  *zones.Registry
+	geoip     geoFile
+	atlas     *zones.Atlas
+	scores    zones.Scores
+	serial    serialState
+	serialDue time.Time // a change of the static view waits until then for its serial; zero: none does
+	snapshot  *resolver.Snapshot
 }
 
 // openNode loads what the node file names and binds what can be bound early,
 // so that every fault of configuration is told before anything is served.
-func openNode(c Config, static bool, log *slog.Logger) (n *node, err error) {
-	n = &node{config: c, log: log, started: time.Now(), asks: make(chan reloadAsk)}
-	registry, err := zones.Load(c.Registry)
-	if err != nil {
-		return nil, fail(exitInvalid, err)
-	}
-	for _, w := range registry.Warnings {
-		log.Warn("registry", "warning", w)
-	}
-	geoip, err := openGeoFile(c.GeoIP)
-	if err != nil {
-		return nil, fail(exitInvalid, err)
-	}
-	if err := resolver.CheckListen(c.DNS.Listen); err != nil {
+func openNode(c Config, static bool, log *slog.Logger) (*node, error) {
+	n := &node{config: c, log: log, started: time.Now(), asks: make(chan reloadAsk)}
+	if err := n.open(static); err != nil {
+		n.close()
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			n.close()
-		}
-	}()
+	return n, nil
+}
+
+func (n *node) open(static bool) error {
+	c, log := n.config, n.log
+	var err error
+	if n.watcher, err = newWatcher(n.watchedPaths(), log); err != nil { // before the first look, so that no edit falls between
+		return err
+	}
+	registry, err := zones.Load(c.Registry)
+	if err != nil {
+		return fail(exitInvalid, err)
+	}
+	n.warn(registry)
+	geoip, err := openGeoFile(c.GeoIP)
+	if err != nil {
+		return fail(exitInvalid, err)
+	}
+	if err := resolver.CheckListen(c.DNS.Listen); err != nil {
+		return err
+	}
 	if !static {
 		if n.history, err = monitor.OpenHistory(filepath.Join(c.Data, "timepool.db"), monitor.HistoryOptions{Log: log}); err != nil {
-			return nil, err
+			return err
 		}
 		if err := n.openMonitor(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if n.socketListener, err = listenSocket(c.Socket); err != nil {
-		return nil, err
+		return err
 	}
 	if !c.HTTP.Off {
 		if n.httpListener, err = net.Listen("tcp", c.HTTP.Listen.String()); err != nil {
-			return nil, fmt.Errorf("http: %w", err)
+			return fmt.Errorf("http: %w (http.listen in the node file; http.off: true for none)", err)
 		}
-	}
-	if n.watcher, err = newWatcher(n.watchedPaths(), log); err != nil {
-		return nil, err
 	}
 	n.dns = resolver.NewServer(resolver.Config{
 		Listen: c.DNS.Listen, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections}, Log: log,
 	})
 	serial := loadSerial(n.serialPath(), log)
 	n.watchMembers(registry)
-	return n, n.publish(generation{number: 1, registry: registry, geoip: geoip, serial: serial})
+	return n.publish(generation{number: 1, registry: registry, geoip: geoip, serial: serial})
 }
 
 // openMonitor makes board and prober over the opened history.
@@ -134,8 +138,9 @@ func (n *node) openMonitor() error {
 	return nil
 }
 
-// run serves until ctx ends. It returns once every goroutine is gone.
-func (n *node) run(ctx context.Context) error {
+// run serves until ctx ends; each of hangups has the registry read again, as
+// daemons do. It returns once every goroutine is gone.
+func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	defer n.close()
 	g, ctx := errgroup.WithContext(ctx)
 	if n.board != nil {
@@ -145,12 +150,12 @@ func (n *node) run(ctx context.Context) error {
 		g.Go(func() error { return n.prober.Run(ctx) })
 	}
 	g.Go(func() error { return n.watcher.run(ctx) })
-	g.Go(func() error { return n.publishLoop(ctx, g) })
-	g.Go(func() error { return serveHTTP(ctx, n.controlServer(), n.socketListener) })
+	g.Go(func() error { return n.publishLoop(ctx, g, hangups) })
+	g.Go(func() error { return n.serveHTTP(ctx, n.controlServer(), n.socketListener) })
 	if n.httpListener != nil {
 		n.log.Info("http", "url", "http://"+n.httpListener.Addr().String()+"/")
 		handler := web.Handler(n.view, web.Options{Hosts: n.config.HTTP.Hosts})
-		g.Go(func() error { return serveHTTP(ctx, web.NewServer(handler), n.httpListener) })
+		g.Go(func() error { return n.serveHTTP(ctx, web.NewServer(handler), n.httpListener) })
 	}
 	return g.Wait()
 }
@@ -162,13 +167,18 @@ func (n *node) close() {
 			l.Close()
 		}
 	}
+	if n.watcher != nil {
+		n.watcher.notify.Close()
+	}
 	if n.history != nil {
 		n.history.Close()
 	}
 }
 
 // serveHTTP serves until ctx ends, then gives requests under way a second.
-func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
+func (n *node) serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
+	s.BaseContext = func(net.Listener) context.Context { return ctx }
+	s.ErrorLog = slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	select {
@@ -185,6 +195,12 @@ func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
 		return err
 	}
 	return nil
+}
+
+func (n *node) warn(r *zones.Registry) {
+	for _, w := range r.Warnings {
+		n.log.Warn("registry", "warning", w)
+	}
 }
 
 // watchMembers tells prober and board whom to measure: all but those that are off.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -25,7 +26,7 @@ type reloadAsk struct {
 // publishLoop is the only place where what is in force is replaced. It opens
 // the DNS sockets once there are scores to trust: at once after a short
 // restart, else after every member has been checked once.
-func (n *node) publishLoop(ctx context.Context, g *errgroup.Group) error {
+func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-chan os.Signal) error {
 	var scores, firstRound <-chan struct{}
 	if n.board != nil {
 		scores = n.board.Changed()
@@ -41,8 +42,8 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group) error {
 	}
 	for {
 		var serialDue <-chan time.Time
-		if wait := n.inForce.Load().serialWait; wait > 0 {
-			serialDue = time.After(wait)
+		if due := n.inForce.Load().serialDue; !due.IsZero() {
+			serialDue = time.After(time.Until(due))
 		}
 		var err error
 		select {
@@ -66,6 +67,8 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group) error {
 			}
 			pause(ctx, buildPause)
 		case <-n.watcher.edits:
+			n.reload(false)
+		case <-hangups:
 			n.reload(false)
 		case ask := <-n.asks:
 			ask.reply <- n.reload(ask.force)
@@ -115,7 +118,7 @@ func (n *node) publish(g generation) error {
 	}
 	g.scores = n.scores(g.registry)
 	kept := g.serial
-	g.serial, g.serialWait = kept.next(g.registry, time.Now())
+	g.serial, g.serialDue = kept.next(g.registry, time.Now())
 	var err error
 	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{Serial: g.serial.Serial, Seed: seedOf(g.registry), Previous: previous})
 	if err != nil {

@@ -24,16 +24,17 @@ type serialState struct {
 	View   []byte    `json:"view"` // digest of the static view it stands for
 }
 
-// next moves the serial when the static view changed, and says how long to
-// wait where it is too soon for that; a serial that the registry fixes wins.
-func (s serialState) next(r *zones.Registry, now time.Time) (serialState, time.Duration) {
+// next moves the serial when the static view changed. Where it is too soon for
+// that it says when to ask again (zero: no need); a serial that the registry
+// fixes wins.
+func (s serialState) next(r *zones.Registry, now time.Time) (next serialState, due time.Time) {
 	view := staticView(r)
 	changed := string(view) != string(s.View)
 	serial, at, wait := resolver.NextSerial(r.Zone.Serial, s.Serial, s.At, changed, now)
 	if wait > 0 {
-		view = s.View
+		view, due = s.View, now.Add(wait)
 	}
-	return serialState{serial, at, view}, wait
+	return serialState{serial, at, view}, due
 }
 
 // staticView digests what a secondary would copy: all of the registry but the

@@ -17,9 +17,9 @@ func TestSerialSurvivesRestart(t *testing.T) {
 	r := &zones.Registry{Zone: zones.Zone{Name: "pool.example"}}
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-	first, wait := loadSerial(path, log).next(r, now)
-	if first.Serial != uint32(now.Unix()) || wait != 0 {
-		t.Fatalf("first serial %d, wait %s", first.Serial, wait)
+	first, due := loadSerial(path, log).next(r, now)
+	if first.Serial != uint32(now.Unix()) || !due.IsZero() {
+		t.Fatalf("first serial %d, due %s", first.Serial, due)
 	}
 	first.save(path, log)
 
@@ -39,13 +39,13 @@ func TestSerialWaits(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	s, _ := serialState{}.next(&zones.Registry{}, now)
 	edited := &zones.Registry{Zone: zones.Zone{Floor: 9}}
-	soon, wait := s.next(edited, now.Add(time.Second))
-	if soon.Serial != s.Serial || wait <= 0 {
-		t.Errorf("moved after a second: %d to %d, wait %s", s.Serial, soon.Serial, wait)
+	soon, due := s.next(edited, now.Add(time.Second))
+	if soon.Serial != s.Serial || !due.After(now) {
+		t.Errorf("moved after a second: %d to %d, due %s", s.Serial, soon.Serial, due)
 	}
-	later, wait := soon.next(edited, now.Add(time.Second+wait))
-	if int32(later.Serial-s.Serial) <= 0 || wait != 0 {
-		t.Errorf("not moved after the wait: %d to %d, wait %s", s.Serial, later.Serial, wait)
+	later, due := soon.next(edited, due)
+	if int32(later.Serial-s.Serial) <= 0 || !due.IsZero() {
+		t.Errorf("not moved after the wait: %d to %d, due %s", s.Serial, later.Serial, due)
 	}
 }
 

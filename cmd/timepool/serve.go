@@ -26,12 +26,14 @@ func (a *app) serveCommand() *cobra.Command {
 			if a.socket != "" {
 				config.Socket = a.socket
 			}
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP) // before what may take its time, as it would end the process
+			defer signal.Stop(hangups)
 			n, err := openNode(config, static, newLogger(a.errs, config.Log))
 			if err != nil {
 				return err
 			}
-			go n.reloadOnHangup(c.Context())
-			return n.run(c.Context())
+			return n.run(c.Context(), hangups)
 		}),
 	}
 	c.Flags().BoolVar(&static, "static", false, "do not probe: take every active member as eligible (benches, a name server in a disaster)")
@@ -49,21 +51,6 @@ func newLogger(w io.Writer, c LogConfig) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
-}
-
-// reloadOnHangup re-reads the registry on every SIGHUP, as daemons do.
-func (n *node) reloadOnHangup(ctx context.Context) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangups:
-			n.askReload(ctx, false)
-		}
-	}
 }
 
 // askReload has the publish loop re-read the registry and waits for the

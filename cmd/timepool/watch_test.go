@@ -61,3 +61,47 @@ func TestWatcher(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A registry that is a link into another folder sends no event here.
+func TestWatcherFollowsLinks(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	dir := t.TempDir()
+	for _, release := range []string{"1", "22"} {
+		writeFile(t, filepath.Join(dir, release, "pool.yaml"), release)
+	}
+	current, pool := filepath.Join(dir, "current"), filepath.Join(dir, "etc", "pool.yaml")
+	link := func(to, name string) {
+		t.Helper()
+		os.Remove(name)
+		if err := os.Symlink(to, name); err != nil {
+			t.Skip("no symbolic links here:", err)
+		}
+	}
+	link(filepath.Join(dir, "1"), current)
+	if err := os.Mkdir(filepath.Dir(pool), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	link(filepath.Join(current, "pool.yaml"), pool)
+	w, err := newWatcher([]string{pool}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.poll = 20 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- w.run(ctx) }()
+	before := w.look()
+	link(filepath.Join(dir, "22"), current)
+	if w.look() == before {
+		t.Fatal("the two look the same")
+	}
+	select {
+	case <-w.edits:
+	case <-time.After(20 * time.Second):
+		t.Fatal("no edit seen")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
