@@ -51,6 +51,8 @@ func why(r Row, st zones.Standing, interval time.Duration) string {
 	score := fmt.Sprintf("score %.1f", r.Score)
 	unanswered := fmt.Sprintf("%s after %d unanswered %s", score, r.Missed, plural(r.Missed, "check"))
 	switch {
+	case r.Checks == 0 && r.Frozen:
+		return r.Why + ", not scored: frozen"
 	case r.Checks == 0 && r.Outcome == Unmeasured:
 		return r.Why
 	case r.Checks == 0:

@@ -81,11 +81,11 @@ func openGeoFile(path string) (geoFile, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return geoFile{}, fmt.Errorf("geoip: %w", err)
+		return geoFile{}, fmt.Errorf("geoip file: %w", err)
 	}
 	db, err := zones.OpenGeoIP(path)
 	if err != nil {
-		return geoFile{}, fmt.Errorf("geoip: %w", err)
+		return geoFile{}, err
 	}
 	return geoFile{path, info.ModTime(), info.Size(), db}, nil
 }
