@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"slices"
 	"time"
 
@@ -136,7 +137,7 @@ func (f *respondFlags) sources() ([]responder.Source, error) {
 }
 
 func (f *respondFlags) server(log *slog.Logger) (*responder.Server, error) {
-	s := &responder.Server{Log: log}
+	s := &responder.Server{Log: log, Sockets: runtime.GOMAXPROCS(0)}
 	for _, text := range f.listen {
 		addr, err := netip.ParseAddrPort(text)
 		if err != nil {

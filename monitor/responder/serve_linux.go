@@ -3,6 +3,7 @@
 package responder
 
 import (
+	"net"
 	"net/netip"
 	"syscall"
 	"time"
@@ -13,11 +14,14 @@ import (
 
 // prepare asks the kernel for receive stamps and, on a wildcard socket, for
 // the address that was asked, before the first packet can arrive.
-func prepare(c syscall.RawConn, ip6, wildcard bool) error {
+func prepare(c syscall.RawConn, ip6, wildcard, sibling bool) error {
 	var err error
 	control := func(fd uintptr) {
 		// A kernel without stamps (gVisor) is no reason not to serve.
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+		if sibling {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		}
 		switch {
 		case !wildcard:
 		case ip6:
@@ -27,6 +31,22 @@ func prepare(c syscall.RawConn, ip6, wildcard bool) error {
 		}
 	}
 	if failed := c.Control(control); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// share lets siblings bind the address of conn, which was bound alone. They
+// need the same user and the option as well, which another server's first
+// socket does not set. The kernel deals clients to siblings by a hash.
+func share(conn *net.UDPConn) error {
+	c, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if failed := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	}); failed != nil {
 		return failed
 	}
 	return err
@@ -45,12 +65,13 @@ type ring struct {
 	name    [batch]unix.RawSockaddrInet6 // or RawSockaddrInet4
 	control [batch][controlsz]uint64     // words, for the kernel writes aligned structs
 	buf     [batch][maxRequest]byte
+	used    int // heads that the last call filled
 	out     unix.Msghdr
 	outIov  unix.Iovec
 }
 
 func newRing() *ring {
-	r := new(ring)
+	r := &ring{used: batch}
 	for i := range r.head {
 		r.iov[i].Base = &r.buf[i][0]
 		r.iov[i].SetLen(maxRequest)
@@ -101,13 +122,17 @@ func (s *Server) serve(sk *socket) error {
 
 // receive takes up to batch packets that are there already.
 func (r *ring) receive(fd uintptr) (int, syscall.Errno) {
-	for i := range r.head {
+	for i := range r.used { // only these were changed by the kernel
 		h := &r.head[i].Hdr
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(controlsz * 8)
 	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.head)), batch, unix.MSG_DONTWAIT, 0, 0)
-	return int(n), errno
+	r.used = 0
+	if errno == 0 {
+		r.used = int(n)
+	}
+	return r.used, errno
 }
 
 // turn answers packet i of a batch that was received before now.

@@ -2,8 +2,14 @@
 
 package responder
 
-import "syscall"
+import (
+	"errors"
+	"net"
+	"syscall"
+)
 
-func prepare(syscall.RawConn, bool, bool) error { return nil }
+func prepare(syscall.RawConn, bool, bool, bool) error { return nil }
+
+func share(*net.UDPConn) error { return errors.ErrUnsupported }
 
 func (s *Server) serve(sk *socket) error { return s.serveAnywhere(sk) }

@@ -28,6 +28,7 @@ type Server struct {
 	// what it returns must not change afterwards.
 	State   func() *State
 	Limiter *Limiter     // nil: no limit
+	Sockets int          // sockets for each address, each with a loop of its own; 64-bit Linux only; 0 is 1
 	Log     *slog.Logger // nil: no log
 
 	sockets []*socket
@@ -37,42 +38,54 @@ type Server struct {
 type socket struct {
 	conn     *net.UDPConn
 	addr     netip.AddrPort
+	sibling  bool // of an earlier socket with the same address
 	counters [verdicts]atomic.Uint64
 }
 
-// Open binds every address of Listen, without SO_REUSEPORT, so that a second
-// server is told instead of sharing the requests silently. An error names the
-// address and the mend, and leaves nothing open.
+// Open binds every address of Listen, first without SO_REUSEPORT, so that a
+// second server is told instead of sharing the requests silently. An error
+// names the address and the mend, and leaves nothing open.
 func (s *Server) Open() error {
 	if len(s.Listen) == 0 {
 		return errors.New("ntp: no address to listen on")
 	}
 	for _, addr := range s.Listen {
-		sk, err := listen(addr)
+		sk, err := listen(addr, false)
 		if err != nil {
 			s.Close()
 			return fmt.Errorf("ntp: cannot listen on %s/udp: %w", addr, mend(err))
 		}
 		s.sockets = append(s.sockets, sk)
+		if s.Sockets < 2 || share(sk.conn) != nil {
+			continue
+		}
+		for range s.Sockets - 1 {
+			sibling, err := listen(sk.addr, true)
+			if err != nil {
+				break // one socket serves as well, only on one core
+			}
+			s.sockets = append(s.sockets, sibling)
+		}
 	}
 	return nil
 }
 
-func listen(addr netip.AddrPort) (*socket, error) {
+// listen binds addr; as a sibling, beside a socket that share has opened up.
+func listen(addr netip.AddrPort, sibling bool) (*socket, error) {
 	// The plain "udp" would make :: take IPv4 too and so collide with 0.0.0.0.
 	network := "udp4"
 	if addr.Addr().Is6() && !addr.Addr().Is4In6() {
 		network = "udp6"
 	}
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		return prepare(c, network == "udp6", addr.Addr().IsUnspecified())
+		return prepare(c, network == "udp6", addr.Addr().IsUnspecified(), sibling)
 	}}
 	conn, err := config.ListenPacket(context.Background(), network, addr.String())
 	if err != nil {
 		return nil, err
 	}
 	udp := conn.(*net.UDPConn)
-	return &socket{conn: udp, addr: udp.LocalAddr().(*net.UDPAddr).AddrPort()}, nil
+	return &socket{conn: udp, addr: udp.LocalAddr().(*net.UDPAddr).AddrPort(), sibling: sibling}, nil
 }
 
 // mend says what to do about the usual reasons why a socket cannot be bound.
@@ -92,7 +105,9 @@ func mend(err error) error {
 func (s *Server) Addrs() []netip.AddrPort {
 	var addrs []netip.AddrPort
 	for _, sk := range s.sockets {
-		addrs = append(addrs, sk.addr)
+		if !sk.sibling {
+			addrs = append(addrs, sk.addr)
+		}
 	}
 	return addrs
 }

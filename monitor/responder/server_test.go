@@ -242,6 +242,44 @@ func TestServerAddressInUse(t *testing.T) {
 	}
 }
 
+// Siblings share an address, are counted together, and keep a second server out
+// whether it wants siblings or not.
+func TestServerSiblings(t *testing.T) {
+	s := &Server{State: always(good), Sockets: 4}
+	addr := open(t, s)
+	if n := len(s.sockets); n == 1 {
+		t.Skip("no siblings on this system")
+	} else if n != 4 || len(s.Addrs()) != 1 {
+		t.Fatalf("%d sockets, addresses %v", n, s.Addrs())
+	}
+	for _, n := range []int{1, 4} {
+		second := &Server{Listen: []netip.AddrPort{addr}, Sockets: n}
+		if err := second.Open(); err == nil || !strings.Contains(err.Error(), "already in use") {
+			second.Close()
+			t.Errorf("a second server of %d sockets: %v", n, err)
+		}
+	}
+	stop := run(t, s)
+	for range 64 {
+		c := dial(t, addr)
+		c.send(packet(4, 3))
+		c.receive()
+	}
+	stop()
+	if got := s.Counters()[Answered]; got != 64 {
+		t.Errorf("%d answered", got)
+	}
+	busy := 0
+	for _, sk := range s.sockets {
+		if sk.counters[Answered].Load() > 0 {
+			busy++
+		}
+	}
+	if busy < 2 { // by chance: 4⁻⁶³
+		t.Errorf("one of %d sockets got everything", len(s.sockets))
+	}
+}
+
 // What State gives is what the next packet gets: right, wrong, unsynchronised,
 // silent and right again.
 func TestServerFollowsState(t *testing.T) {
