@@ -9,12 +9,14 @@ import (
 )
 
 // Limit says how much one client prefix (an IPv4 address, an IPv6 /64) may
-// ask. Zero fields take the default.
+// ask. The networks around it, each shared by the prefixes in it, may ask a
+// fixed multiple: an IPv4 /24 and an IPv6 /56 8 times, an IPv6 /48 32 times as
+// much. Zero fields take the default.
 type Limit struct {
 	Rate   int            // requests a second in the long run; 200: 12,800 clients behind one address at 64 s
 	Burst  int            // requests at once; 8000: 2000 such clients starting with iburst after a power cut
 	Kisses int            // kiss codes RATE a second, over all clients; 50
-	Slots  int            // prefixes remembered, rounded up to a power of two; 65536, 8 octets each
+	Slots  int            // prefixes remembered, rounded up to a power of two; 131072, 8 octets each
 	Exempt []netip.Prefix // never limited: the networks the pool measures from
 }
 
@@ -32,7 +34,7 @@ type Limiter struct {
 	seed     maphash.Seed
 	slots    []atomic.Uint64 // tag<<44 | the instant in µs at which the bucket is empty
 	mask     uint64          // number of sets − 1
-	interval uint64          // µs a request adds to its bucket
+	interval uint64          // µs a request adds to the bucket of its prefix
 	depth    uint64          // µs a bucket holds
 	exempt   []netip.Prefix
 	start    time.Time
@@ -41,6 +43,15 @@ type Limiter struct {
 	kissEmpty    atomic.Int64 // µs: the bucket of all kisses
 	kissInterval int64
 }
+
+// width is a prefix that has a bucket: in octets of the address, with how many
+// times the rate and burst of the narrowest.
+type width struct{ octets, times uint64 }
+
+var (
+	widths4 = [...]width{{16, 1}, {15, 8}} // of the mapped address: /32, /24
+	widths6 = [...]width{{8, 1}, {7, 8}, {6, 32}}
+)
 
 const (
 	ways     = 4
@@ -60,7 +71,7 @@ func NewLimiter(l Limit, now time.Time) *Limiter {
 		return uint64(n)
 	}
 	sets := uint64(1)
-	for sets*ways < or(l.Slots, 65536) {
+	for sets*ways < or(l.Slots, 131072) {
 		sets *= 2
 	}
 	interval := max(1, 1e6/or(l.Rate, 200))
@@ -86,34 +97,38 @@ func (l *Limiter) Take(client netip.Addr, now time.Time) Verdict {
 			return Answered
 		}
 	}
-	hash := l.hash(client)
 	tick := uint64(now.Sub(l.start)/time.Microsecond) & tickMask
-	set := l.slots[(hash&l.mask)*ways:][:ways]
-	tag := hash >> tagShift
-	for {
-		slot, old, level := l.find(set, tag, tick)
-		if level+l.interval > l.depth {
+	widths := widths4[:]
+	if client.Is6() {
+		widths = widths6[:]
+	}
+	key := client.As16()
+	var hashes [len(widths6)]uint64
+	for i, w := range widths { // nothing is charged unless all of them let it pass
+		hashes[i] = maphash.Bytes(l.seed, key[:w.octets])
+		if _, _, _, level := l.find(hashes[i], tick); level+l.cost(w) > l.depth {
 			return l.over(int64(now.Sub(l.start) / time.Microsecond))
 		}
-		if slot.CompareAndSwap(old, tag<<tagShift|(tick+level+l.interval)&tickMask) {
-			return Answered
+	}
+	for i, w := range widths {
+		for {
+			slot, old, tag, level := l.find(hashes[i], tick)
+			if slot.CompareAndSwap(old, tag<<tagShift|(tick+min(level+l.cost(w), l.depth))&tickMask) {
+				break
+			}
 		}
 	}
+	return Answered
 }
 
-// hash is keyed and covers the prefix that shares a bucket.
-func (l *Limiter) hash(client netip.Addr) uint64 {
-	key := client.As16()
-	n := 16
-	if client.Is6() {
-		n = 8
-	}
-	return maphash.Bytes(l.seed, key[:n])
-}
+// cost is the µs that a request adds to the bucket of a prefix.
+func (l *Limiter) cost(w width) uint64 { return max(1, l.interval/w.times) }
 
-// find gives the bucket of tag with its level in µs, or the emptiest one of
-// the set with level 0.
-func (l *Limiter) find(set []atomic.Uint64, tag, tick uint64) (slot *atomic.Uint64, old, level uint64) {
+// find gives the bucket of hash with its tag and level in µs, or the emptiest
+// one of the set with level 0.
+func (l *Limiter) find(hash, tick uint64) (slot *atomic.Uint64, old, tag, level uint64) {
+	set := l.slots[(hash&l.mask)*ways:][:ways]
+	tag = hash >> tagShift
 	emptiest := uint64(1<<64 - 1)
 	for i := range set {
 		word := set[i].Load()
@@ -122,13 +137,13 @@ func (l *Limiter) find(set []atomic.Uint64, tag, tick uint64) (slot *atomic.Uint
 			left = 0 // in the past, modulo 2⁴⁴
 		}
 		if word>>tagShift == tag {
-			return &set[i], word, left
+			return &set[i], word, tag, left
 		}
 		if left < emptiest {
 			slot, old, emptiest = &set[i], word, left
 		}
 	}
-	return slot, old, 0
+	return slot, old, tag, 0
 }
 
 // over decides about a request over the limit.

@@ -26,10 +26,13 @@ type Server struct {
 	// State is called for every request; nil means silence, which is a server
 	// that is there but does not answer. It must be safe for concurrent use and
 	// what it returns must not change afterwards.
-	State   func() *State
-	Limiter *Limiter     // nil: no limit
-	Sockets int          // sockets for each address, each with a loop of its own; 64-bit Linux only; 0 is 1
-	Log     *slog.Logger // nil: no log
+	State func() *State
+	// Where several networks of these hold a client, the longest decides, and
+	// Deny where they are equal. With any Allow a client in none is denied.
+	Allow, Deny []netip.Prefix
+	Limiter     *Limiter     // nil: no limit
+	Sockets     int          // sockets for each address, each with a loop of its own; 64-bit Linux only; 0 is 1
+	Log         *slog.Logger // nil: no log
 
 	sockets []*socket
 }
@@ -167,6 +170,9 @@ func (s *Server) answer(dst, request []byte, received Stamp, client netip.AddrPo
 	if !v.Replied() {
 		return nil, v
 	}
+	if !s.admits(client.Addr()) {
+		return nil, Denied
+	}
 	state := s.State()
 	if state == nil {
 		return nil, Silent
@@ -180,6 +186,24 @@ func (s *Server) answer(dst, request []byte, received Stamp, client netip.AddrPo
 		}
 	}
 	return fill(dst, request, received, StampOf(time.Now()), state), v
+}
+
+// admits says whether Allow and Deny let client be answered.
+func (s *Server) admits(client netip.Addr) bool {
+	allowed, denied := longest(s.Allow, client), longest(s.Deny, client)
+	return allowed > denied || denied < 0 && len(s.Allow) == 0
+}
+
+// longest is the length of the longest of the networks around addr, −1 without one.
+func longest(networks []netip.Prefix, addr netip.Addr) int {
+	bits := -1
+	addr = addr.WithZone("") // no network holds an address with one
+	for _, p := range networks {
+		if p.Contains(addr) {
+			bits = max(bits, p.Bits())
+		}
+	}
+	return bits
 }
 
 // serveAnywhere is the loop for systems without one of their own.

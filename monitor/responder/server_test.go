@@ -345,6 +345,38 @@ func TestServerKisses(t *testing.T) {
 	}
 }
 
+func TestServerAllowAndDeny(t *testing.T) {
+	nets := func(list ...string) (p []netip.Prefix) {
+		for _, n := range list {
+			p = append(p, netip.MustParsePrefix(n))
+		}
+		return p
+	}
+	for _, x := range []struct {
+		allow, deny []netip.Prefix
+		in, out     []string
+	}{
+		{nil, nil, []string{"192.0.2.1", "2001:db8::1"}, nil},
+		{nil, nets("10.0.0.0/8"), []string{"192.0.2.1", "::1"}, []string{"10.1.2.3"}},
+		{nil, nets("fe80::/10"), nil, []string{"fe80::1%eth0"}},
+		{nets("10.0.0.0/8", "fd00::/8"), nil, []string{"10.1.2.3", "fd12::1"}, []string{"192.0.2.1", "2001:db8::1"}},
+		{nets("10.0.0.0/8", "10.1.2.0/24"), nets("10.1.0.0/16", "10.3.0.0/16"), []string{"10.0.0.1", "10.1.2.3"}, []string{"10.1.3.1", "10.3.0.1", "11.0.0.1"}},
+		{nets("10.0.0.0/8"), nets("10.0.0.0/8"), nil, []string{"10.0.0.1", "11.0.0.1"}},
+		{nets("0.0.0.0/0"), nets("192.0.2.1/32"), []string{"192.0.2.2"}, []string{"192.0.2.1", "::1"}},
+	} {
+		s := &Server{State: always(good), Allow: x.allow, Deny: x.deny}
+		for want, list := range map[Verdict][]string{Answered: x.in, Denied: x.out} {
+			for _, addr := range list {
+				from := netip.AddrPortFrom(netip.MustParseAddr(addr), 1234)
+				reply, v := s.answer(nil, packet(4, 3), received, from, time.Now())
+				if v != want || (reply != nil) != (want == Answered) {
+					t.Errorf("allow %v deny %v: %s is %v, want %v", x.allow, x.deny, addr, v, want)
+				}
+			}
+		}
+	}
+}
+
 func TestServerAnswerAllocatesNothing(t *testing.T) {
 	now := time.Now()
 	s := &Server{State: always(good), Limiter: NewLimiter(Limit{}, now)}

@@ -11,6 +11,7 @@ const (
 	Passive                   // mode 1: a mode 2 reply with the time, nothing remembered
 	Kissed                    // over the limit: kiss code RATE (RFC 5905 §7.4)
 	Limited                   // over the limit: silence
+	Denied                    // not for this client: Server.Allow and Deny
 	Silent                    // State gave nil
 	BadLength                 // no NTP packet has this length
 	BadVersion                // not 1 to 4
@@ -23,7 +24,7 @@ const (
 	verdicts
 )
 
-var verdictNames = [verdicts]string{"answered", "passive", "kissed", "limited", "silent", "bad_length",
+var verdictNames = [verdicts]string{"answered", "passive", "kissed", "limited", "denied", "silent", "bad_length",
 	"bad_version", "bad_mode", "control", "private", "bad_field", "mac", "unsent"}
 
 // String names v as metrics do.

@@ -1,0 +1,5 @@
+//go:build race
+
+package responder
+
+const flood = 500_000
