@@ -28,7 +28,13 @@ type respondFlags struct {
 	refid   string
 	error   time.Duration
 	noLimit bool
+	rate    int
+	burst   int
 	exempt  []string
+	allow   []string
+	deny    []string
+	check   bool
+	print   string
 	log     LogConfig
 }
 
@@ -47,6 +53,12 @@ unsynchronised, and never a stratum that nobody vouches for:
   stated   this host is a stratum 1 with the reference --refid, right within --error`,
 		Args: cobra.NoArgs,
 		RunE: action(func(c *cobra.Command, _ []string) error {
+			switch {
+			case f.print != "":
+				return f.printConf(a.out)
+			case f.check:
+				return f.announce(c.Context(), a)
+			}
 			return f.run(c.Context(), newLogger(a.errs, f.log))
 		}),
 	}
@@ -59,7 +71,13 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.StringVar(&f.refid, "refid", "", "reference, for --source kernel or stated: GPS, PPS, or the upstream's address")
 	flags.DurationVar(&f.error, "error", time.Millisecond, "largest error of the clock, for --source stated")
 	flags.BoolVar(&f.noLimit, "no-limit", false, "answer every client as often as it asks")
+	flags.IntVar(&f.rate, "rate", 200, "requests a second that one IPv4 address or IPv6 /64 may send; the networks around it a multiple")
+	flags.IntVar(&f.burst, "burst", 8000, "requests that it may send at once")
 	flags.StringSliceVar(&f.exempt, "exempt", nil, "networks that are never limited, such as the pool's vantages")
+	flags.StringSliceVar(&f.allow, "allow", nil, "networks to answer, and nobody else; where --deny has a longer one, that one decides")
+	flags.StringSliceVar(&f.deny, "deny", nil, "networks not to answer; where --allow has a longer one, that one decides")
+	flags.BoolVar(&f.check, "check", false, "tell what would be announced and why, and end: with 1 where that is unsynchronised")
+	flags.StringVar(&f.print, "print", "", "chrony-conf: what to write into chrony.conf where chronyd itself is to be the member")
 	flags.StringVar(&f.log.Level, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.log.Format, "log-format", "text", "text or json")
 	return c
@@ -115,8 +133,8 @@ func (f *respondFlags) sources() ([]responder.Source, error) {
 			if err != nil {
 				return nil, fmt.Errorf("--%s %q: wants address:port", name, text)
 			}
-			if name == "daemon" && slices.Contains(f.listen, text) {
-				return nil, fmt.Errorf("--daemon %s: that is where this responder itself listens", text)
+			if name == "daemon" && slices.ContainsFunc(f.listen, func(listen string) bool { return hears(listen, addr) }) {
+				return nil, fmt.Errorf("--daemon %s: that is where this responder itself listens; name another --listen", text)
 			}
 			sources = append(sources, make(addr))
 		case "kernel":
@@ -136,6 +154,16 @@ func (f *respondFlags) sources() ([]responder.Source, error) {
 	return sources, nil
 }
 
+// hears says whether a packet to addr would come to a socket bound to listen.
+func hears(listen string, addr netip.AddrPort) bool {
+	at, err := netip.ParseAddrPort(listen)
+	if err != nil || at.Port() != addr.Port() {
+		return false
+	}
+	own, asked := at.Addr().Unmap(), addr.Addr().Unmap()
+	return own == asked || own.IsUnspecified() && own.Is4() == asked.Is4()
+}
+
 func (f *respondFlags) server(log *slog.Logger) (*responder.Server, error) {
 	s := &responder.Server{Log: log, Sockets: runtime.GOMAXPROCS(0)}
 	for _, text := range f.listen {
@@ -145,16 +173,31 @@ func (f *respondFlags) server(log *slog.Logger) (*responder.Server, error) {
 		}
 		s.Listen = append(s.Listen, addr)
 	}
-	limit := responder.Limit{}
-	for _, text := range f.exempt {
-		network, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("--exempt %q: wants a network such as 10.0.0.0/8", text)
-		}
-		limit.Exempt = append(limit.Exempt, network)
+	if f.rate < 1 || f.burst < 1 {
+		return nil, errors.New("--rate, --burst: want at least 1; --no-limit limits nobody")
 	}
+	limit := responder.Limit{Rate: f.rate, Burst: f.burst}
+	var errs [3]error
+	limit.Exempt, errs[0] = networks("--exempt", f.exempt)
+	s.Allow, errs[1] = networks("--allow", f.allow)
+	s.Deny, errs[2] = networks("--deny", f.deny)
 	if !f.noLimit {
 		s.Limiter = responder.NewLimiter(limit, time.Now())
 	}
-	return s, nil
+	return s, errors.Join(errs[:]...)
+}
+
+// networks reads what was given to flag: networks, or addresses for networks of one.
+func networks(flag string, texts []string) (list []netip.Prefix, err error) {
+	for _, text := range texts {
+		network, err := netip.ParsePrefix(text)
+		if addr, alone := netip.ParseAddr(text); alone == nil {
+			network, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s %q: wants a network such as 10.0.0.0/8", flag, text)
+		}
+		list = append(list, network.Masked())
+	}
+	return list, nil
 }

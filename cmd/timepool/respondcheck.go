@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/timepool/timepool/monitor/responder"
+)
+
+// announced is what the responder would say of its clock. Times are in seconds.
+type announced struct {
+	Synchronised   bool      `json:"synchronised"`
+	Source         string    `json:"source"`
+	Why            string    `json:"why,omitempty"` // what the sources before it said
+	Stratum        uint8     `json:"stratum"`
+	Leap           uint8     `json:"leap"`
+	Reference      string    `json:"reference"`
+	ReferenceTime  time.Time `json:"reference_time,omitzero"`
+	RootDelay      float64   `json:"root_delay"`
+	RootDispersion float64   `json:"root_dispersion"`
+	Precision      int8      `json:"precision"`
+}
+
+// announce asks the sources once and tells what would be announced and why.
+func (f *respondFlags) announce(ctx context.Context, a *app) error {
+	sources, err := f.sources()
+	if err == nil {
+		_, err = f.server(nil)
+	}
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	clock := responder.NewClock(responder.Precision(), nil, sources...)
+	clock.Poll(ctx)
+	is := clock.Announced()
+	s := &is.State
+	n := announced{
+		Synchronised: s.Synchronised(), Source: is.Source, Stratum: s.Stratum, Leap: s.Leap, Reference: reference(s),
+		ReferenceTime: s.RefTime.UTC(), RootDelay: s.RootDelay.Seconds(), RootDispersion: s.RootDispersion.Seconds(), Precision: s.Precision,
+	}
+	if is.Why != nil {
+		n.Why = is.Why.Error()
+	}
+	if a.output == "json" {
+		err = printJSON(a.out, n)
+	} else {
+		err = n.print(a.out)
+	}
+	if err == nil && !n.Synchronised {
+		err = errors.New("unsynchronised: no client would take the time from here")
+	}
+	return err
+}
+
+func (n announced) print(w io.Writer) error {
+	source, since := n.Source, "never"
+	if source == "" {
+		source = "none answers"
+	}
+	if n.Synchronised {
+		since = n.ReferenceTime.Format(time.RFC3339)
+	}
+	var rows [][]cell
+	for _, r := range [][2]string{
+		{"source", source}, {"synchronised", strconv.FormatBool(n.Synchronised)}, {"stratum", fmt.Sprint(n.Stratum)}, {"leap", fmt.Sprint(n.Leap)},
+		{"reference", n.Reference}, {"reference time", since},
+		{"root delay", seconds(n.RootDelay)}, {"root dispersion", seconds(n.RootDispersion)},
+		{"precision", seconds(1 / float64(uint64(1)<<min(63, max(0, -n.Precision))))},
+		{"why", strings.ReplaceAll(n.Why, "\n", "; ")},
+	} {
+		if r[1] != "" {
+			rows = append(rows, []cell{{text: r[0]}, {text: r[1]}})
+		}
+	}
+	return printTable(w, []string{"ANNOUNCED", ""}, rows)
+}
+
+func seconds(s float64) string { return time.Duration(s * 1e9).String() }
+
+// reference writes a reference identifier as its stratum has it read.
+func reference(s *responder.State) string {
+	id := []byte{byte(s.RefID >> 24), byte(s.RefID >> 16), byte(s.RefID >> 8), byte(s.RefID)}
+	switch {
+	case !s.Synchronised():
+		return ""
+	case s.Stratum == 1:
+		return strings.TrimRight(string(id), "\x00")
+	}
+	return netip.AddrFrom4([4]byte(id)).String()
+}
+
+// printConf writes what --print names.
+func (f *respondFlags) printConf(w io.Writer) error {
+	if f.print != "chrony-conf" {
+		return fail(exitUsage, fmt.Errorf("--print %q: wants chrony-conf", f.print))
+	}
+	allow, err := networks("--allow", f.allow)
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	deny, err := networks("--deny", f.deny)
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	var b strings.Builder
+	b.WriteString(chronyHead)
+	if len(allow) == 0 {
+		b.WriteString("allow\n")
+	}
+	for _, n := range allow {
+		fmt.Fprintf(&b, "allow %s\n", n)
+	}
+	for _, n := range deny {
+		fmt.Fprintf(&b, "deny %s\n", n)
+	}
+	b.WriteString(chronyTail)
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// chronyHead and chronyTail stand around the networks. chronyd, too, lets the
+// longest network decide.
+const chronyHead = `# A pool member whose own chronyd answers the clients; timepool respond is then
+# not needed. Into chrony.conf, or a file in its conf.d.
+
+# At least four sources, so that one wrong clock is outvoted and one may fail.
+# Not members of this pool: a pool that follows itself follows nobody.
+#server ntp1.upstream.example iburst
+#server ntp2.upstream.example iburst
+#server ntp3.upstream.example iburst
+#server ntp4.upstream.example iburst
+minsources 2
+
+# Who is answered.
+`
+
+const chronyTail = `# 128 requests a second from one address: a whole site may be behind it.
+ratelimit interval -7 burst 255 leak 2
+# Remember 64,000 clients: for the limit, and for interleaved mode.
+clientloglimit 8388608
+
+# No command access but by the local socket.
+cmdport 0
+
+# Step only at the start, slew after; let the kernel know that it is in sync.
+makestep 1 3
+rtcsync
+`
