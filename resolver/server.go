@@ -20,6 +20,7 @@ type Config struct {
 	Listen  []netip.AddrPort // UDP and TCP on each; an IPv6 wildcard takes IPv6 only
 	UDPSize int              // largest UDP reply, 512 octets and up; default 1232
 	Loops   int              // UDP sockets an address, Linux only; default GOMAXPROCS
+	Single  bool             // take UDP packets one by one also where the system gives many at a time
 	TCP     TCPLimits
 	Log     *slog.Logger
 }

@@ -56,88 +56,104 @@ func exchange(t *testing.T, network, addr string, q *dns.Msg) *dns.Msg {
 func question(owner string, rrtype uint16) *dns.Msg { return new(dns.Msg).SetQuestion(owner, rrtype) }
 
 func TestServe(t *testing.T) {
-	s := serving(t, newSample(t), Config{}, "127.0.0.1:0", "[::1]:0")
-	for _, addr := range s.Addrs() {
-		for _, network := range []string{"udp", "tcp"} {
-			if r := exchange(t, network, addr.String(), question("quad.pool.example.", dns.TypeA)); len(r.Answer) != 4 || !r.Authoritative {
-				t.Errorf("%s %s: %v", network, addr, r)
-			}
-			if r := exchange(t, network, addr.String(), question("gone.pool.example.", dns.TypeA)); r.Rcode != dns.RcodeNameError {
-				t.Errorf("%s %s: %v", network, addr, r)
+	bothLoops(t, func(t *testing.T, single bool) {
+		s := serving(t, newSample(t), Config{Single: single}, "127.0.0.1:0", "[::1]:0")
+		for _, addr := range s.Addrs() {
+			for _, network := range []string{"udp", "tcp"} {
+				if r := exchange(t, network, addr.String(), question("quad.pool.example.", dns.TypeA)); len(r.Answer) != 4 || !r.Authoritative {
+					t.Errorf("%s %s: %v", network, addr, r)
+				}
+				if r := exchange(t, network, addr.String(), question("gone.pool.example.", dns.TypeA)); r.Rcode != dns.RcodeNameError {
+					t.Errorf("%s %s: %v", network, addr, r)
+				}
 			}
 		}
-	}
-	want := [Verdicts]uint64{Answered: 2, NXDomain: 2}
-	if c := s.Counters(); c.UDP != want || c.TCP != want || c.Accepted != 4 {
-		t.Errorf("%+v", c)
-	}
+		want := [Verdicts]uint64{Answered: 2, NXDomain: 2}
+		if c := s.Counters(); c.UDP != want || c.TCP != want || c.Accepted != 4 {
+			t.Errorf("%+v", c)
+		}
+	})
 }
 
 // TestUDPSize: the ceiling is the configured one, and a truncated reply comes
 // whole over TCP.
 func TestUDPSize(t *testing.T) {
-	s := serving(t, newSample(t), Config{UDPSize: 512}, "127.0.0.1:0")
-	q := question(longLabel+".pool.example.", dns.TypeAAAA)
-	q.SetEdns0(4096, false)
-	if r := exchange(t, "udp", s.Addrs()[0].String(), q); !r.Truncated {
-		t.Error(r)
-	}
-	if r := exchange(t, "tcp", s.Addrs()[0].String(), q); r.Truncated || len(r.Answer) != 16 {
-		t.Error(r)
-	}
+	bothLoops(t, func(t *testing.T, single bool) {
+		s := serving(t, newSample(t), Config{UDPSize: 512, Single: single}, "127.0.0.1:0")
+		q := question(longLabel+".pool.example.", dns.TypeAAAA)
+		q.SetEdns0(4096, false)
+		if r := exchange(t, "udp", s.Addrs()[0].String(), q); !r.Truncated {
+			t.Error(r)
+		}
+		if r := exchange(t, "tcp", s.Addrs()[0].String(), q); r.Truncated || len(r.Answer) != 16 {
+			t.Error(r)
+		}
+	})
+}
+
+// bothLoops runs a test with the loop of this system and with the simple one.
+func bothLoops(t *testing.T, test func(t *testing.T, single bool)) {
+	t.Run("loop=own", func(t *testing.T) { test(t, false) })
+	t.Run("loop=single", func(t *testing.T) { test(t, true) })
 }
 
 // TestReplyAddress: a wildcard socket answers from the address that was asked,
 // which a connected client insists on.
 func TestReplyAddress(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells which address was asked")
-	}
-	s := serving(t, newSample(t), Config{Loops: 2}, "0.0.0.0:0", "[::]:0")
-	for i, host := range []string{"127.0.0.1", "127.0.0.77", "::1"} {
-		addr := netip.AddrPortFrom(netip.MustParseAddr(host), s.Addrs()[i/2].Port()).String()
-		for range 4 { // from several ports, so that both sockets are asked
-			exchange(t, "udp", addr, question("quad.pool.example.", dns.TypeA))
+	bothLoops(t, func(t *testing.T, single bool) {
+		if runtime.GOOS != "linux" {
+			t.Skip("only Linux tells which address was asked")
 		}
-		exchange(t, "tcp", addr, question("quad.pool.example.", dns.TypeA))
-	}
+		s := serving(t, newSample(t), Config{Loops: 2, Single: single}, "0.0.0.0:0", "[::]:0")
+		for i, host := range []string{"127.0.0.1", "127.0.0.77", "::1"} {
+			addr := netip.AddrPortFrom(netip.MustParseAddr(host), s.Addrs()[i/2].Port()).String()
+			for range 4 { // from several ports, so that both sockets are asked
+				exchange(t, "udp", addr, question("quad.pool.example.", dns.TypeA))
+			}
+			exchange(t, "tcp", addr, question("quad.pool.example.", dns.TypeA))
+		}
+	})
 }
 
 // TestLoops: every socket of an address is read, and their counters add up.
 func TestLoops(t *testing.T) {
-	s := serving(t, newSample(t), Config{Loops: 3}, "127.0.0.1:0")
-	for range 60 {
-		exchange(t, "udp", s.Addrs()[0].String(), question("pool.example.", dns.TypeA))
-	}
-	if n := s.Counters().UDP[Answered]; n != 60 {
-		t.Errorf("%d answered", n)
-	}
-	for _, l := range s.udp {
-		if l.tally.n[Answered].Load() == 0 && sharedPorts {
-			t.Errorf("loop %d was never asked", l.lane)
+	bothLoops(t, func(t *testing.T, single bool) {
+		s := serving(t, newSample(t), Config{Loops: 3, Single: single}, "127.0.0.1:0")
+		for range 60 {
+			exchange(t, "udp", s.Addrs()[0].String(), question("pool.example.", dns.TypeA))
 		}
-	}
+		if n := s.Counters().UDP[Answered]; n != 60 {
+			t.Errorf("%d answered", n)
+		}
+		for _, l := range s.udp {
+			if l.tally.n[Answered].Load() == 0 && sharedPorts {
+				t.Errorf("loop %d was never asked", l.lane)
+			}
+		}
+	})
 }
 
 // TestUnpublished: without a snapshot nothing is said.
 func TestUnpublished(t *testing.T) {
-	m := newSample(t)
-	s := serving(t, nil, Config{}, "127.0.0.1:0")
-	conn := dial(t, "udp", s)
-	query, _ := question("quad.pool.example.", dns.TypeA).Pack()
-	conn.Write(query)
-	for s.Counters().UDP[Unready] == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	s.Publish(m.Snapshot)
-	conn.Write(query)
-	buf := make([]byte, 1500)
-	if _, err := conn.Read(buf); err != nil {
-		t.Error(err)
-	}
-	if c := s.Counters().UDP; c[Unready] != 1 || c[Answered] != 1 {
-		t.Errorf("%v", c)
-	}
+	bothLoops(t, func(t *testing.T, single bool) {
+		m := newSample(t)
+		s := serving(t, nil, Config{Single: single}, "127.0.0.1:0")
+		conn := dial(t, "udp", s)
+		query, _ := question("quad.pool.example.", dns.TypeA).Pack()
+		conn.Write(query)
+		for s.Counters().UDP[Unready] == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		s.Publish(m.Snapshot)
+		conn.Write(query)
+		buf := make([]byte, 1500)
+		if _, err := conn.Read(buf); err != nil {
+			t.Error(err)
+		}
+		if c := s.Counters().UDP; c[Unready] != 1 || c[Answered] != 1 {
+			t.Errorf("%v", c)
+		}
+	})
 }
 
 // TestPanic: a packet that trips over a bug gets no reply, and no other packet
@@ -182,28 +198,30 @@ func (l locked) Write(b []byte) (int, error) {
 
 // TestPublishWhileServing: no query is lost or answered from two snapshots.
 func TestPublishWhileServing(t *testing.T) {
-	m, other := newSample(t), newSample(t)
-	s := serving(t, m, Config{}, "127.0.0.1:0")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range 200 {
-			s.Publish(other.Snapshot)
-			s.Publish(m.Snapshot)
-			time.Sleep(time.Millisecond / 4)
-		}
-	}()
-	for asked := 0; ; asked++ {
-		select {
-		case <-done:
-			if n := s.Counters().UDP[Answered]; n != uint64(asked) {
-				t.Errorf("%d asked, %d answered", asked, n)
+	bothLoops(t, func(t *testing.T, single bool) {
+		m, other := newSample(t), newSample(t)
+		s := serving(t, m, Config{Single: single}, "127.0.0.1:0")
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 200 {
+				s.Publish(other.Snapshot)
+				s.Publish(m.Snapshot)
+				time.Sleep(time.Millisecond / 4)
 			}
-			return
-		default:
-			exchange(t, "udp", s.Addrs()[0].String(), question("pool.example.", dns.TypeA))
+		}()
+		for asked := 0; ; asked++ {
+			select {
+			case <-done:
+				if n := s.Counters().UDP[Answered]; n != uint64(asked) {
+					t.Errorf("%d asked, %d answered", asked, n)
+				}
+				return
+			default:
+				exchange(t, "udp", s.Addrs()[0].String(), question("pool.example.", dns.TypeA))
+			}
 		}
-	}
+	})
 }
 
 // TestServeAllocatesNothing covers the guard and the counters around Answer.

@@ -3,10 +3,16 @@ package resolver
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"time"
 )
 
-// udpLoop answers what comes in on one socket, a packet at a time.
+// maxQuery bounds a query over UDP: one of so many octets or more is dropped.
+// Options and all, honest ones stay far below. It is no power of two, so that
+// packets side by side do not compete for the same lines of the cache.
+const maxQuery = 4<<10 + 64
+
+// udpLoop answers what comes in on one socket.
 type udpLoop struct {
 	server *Server
 	conn   *net.UDPConn
@@ -16,7 +22,16 @@ type udpLoop struct {
 
 // run returns when the socket is closed.
 func (l *udpLoop) run() {
-	in, out := make([]byte, maxTCP), make([]byte, 0, l.server.cfg.UDPSize+maxTCP/32)
+	if batched && !l.server.cfg.Single {
+		l.many()
+	} else {
+		l.single()
+	}
+}
+
+// single takes a packet at a time, which every system can.
+func (l *udpLoop) single() {
+	in, out := make([]byte, maxQuery), make([]byte, 0, l.room(1))
 	control := make([]byte, 64)
 	for failures := 0; ; {
 		n, c, _, client, err := l.conn.ReadMsgUDPAddrPort(in, control)
@@ -24,14 +39,11 @@ func (l *udpLoop) run() {
 			return
 		}
 		if err != nil { // out of memory, or another system's way of telling about ICMP
-			l.server.unread.Add(1)
-			if failures++; failures > 10 {
-				time.Sleep(10 * time.Millisecond)
-			}
+			failures = l.failed(failures)
 			continue
 		}
 		failures = 0
-		reply := l.server.serve(out[:0], in[:n], client.Addr(), false, l.lane, &l.tally)
+		reply := l.answer(out, in[:n], client.Addr())
 		if len(reply) == 0 {
 			continue
 		}
@@ -39,4 +51,26 @@ func (l *udpLoop) run() {
 			l.server.unsent.Add(1)
 		}
 	}
+}
+
+// answer appends the reply to a packet as it came.
+func (l *udpLoop) answer(dst, packet []byte, client netip.Addr) []byte {
+	if len(packet) == maxQuery { // and more of it is lost
+		l.tally.count(Dropped)
+		return dst
+	}
+	return l.server.serve(dst, packet, client, false, l.lane, &l.tally)
+}
+
+// room is what replies may take before they move to memory of their own: an
+// RRset is appended before it is found too long.
+func (l *udpLoop) room(replies int) int { return replies*l.server.cfg.UDPSize + maxTCP/32 }
+
+// failed counts a receive that failed, and waits when they do not end.
+func (l *udpLoop) failed(before int) int {
+	l.server.unread.Add(1)
+	if before >= 10 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return before + 1
 }

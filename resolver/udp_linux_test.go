@@ -1,0 +1,83 @@
+//go:build amd64 || arm64 || riscv64
+
+package resolver
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestUnsent: a reply that the system refuses is counted, and those after it
+// are sent.
+func TestUnsent(t *testing.T) {
+	s := NewServer(Config{})
+	s.Publish(newSample(t).Snapshot)
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("udp4", conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	client.SetDeadline(time.Now().Add(20 * time.Second))
+	l := &udpLoop{server: s, conn: conn}
+	b := newBatch(raw, l.room(batchLen))
+	const sent = 5
+	for i := range sent {
+		query := shapes(t)["plain"]
+		query[1] = byte(i)
+		client.Write(query)
+	}
+	for got := 0; got < sent; { // loopback may give them in more than one batch
+		if err := raw.Read(b.receive); err != nil {
+			t.Fatal(err)
+		}
+		got += b.n
+		b.answer(l)
+		if got == b.n {
+			b.names[0].Family = unix.AF_UNIX
+		}
+		b.flush(l)
+	}
+	buf := make([]byte, 1500)
+	for i := 1; i < sent; i++ {
+		if _, err := client.Read(buf); err != nil || buf[1] != byte(i) {
+			t.Fatal(i, err, buf[1])
+		}
+	}
+	if c := s.Counters(); c.Unsent != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestBatchAllocatesNothing: nor does what is around the answers.
+func TestBatchAllocatesNothing(t *testing.T) {
+	s := serving(t, newSample(t), Config{Loops: 1}, "0.0.0.0:0")
+	client, err := net.Dial("udp4", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), s.Addrs()[0].Port()).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	client.SetDeadline(time.Now().Add(20 * time.Second))
+	query, buf := shapes(t)["ECS"], make([]byte, 1500)
+	n := testing.AllocsPerRun(100, func() {
+		client.Write(query)
+		if _, err := client.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
