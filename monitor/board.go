@@ -116,7 +116,7 @@ func (b *Board) Watch(reg *zones.Registry) {
 		}
 		b.hosts = append(b.hosts, host{m.Addresses, slices.ContainsFunc(m.Addresses, own)})
 		for _, a := range m.Addresses {
-			v := &verdict{since: now.Round(0), servable: m.State == zones.Active && m.Netspeed > 0}
+			v := &verdict{since: now.Round(0), servable: m.Servable()}
 			if was := old[a]; was != nil {
 				v.standing, v.since = was.standing, was.since
 			}

@@ -71,7 +71,7 @@ func member(m *zones.Member, a netip.Addr, s zones.Score, r Row) Member {
 		l.RefID = RefIDText(r.RefID, r.Stratum)
 	}
 	switch {
-	case m.State != zones.Active:
+	case unserved[m.State] != "":
 		l.In, l.Why = false, unserved[m.State]
 		if m.Reason != "" {
 			l.Why += ": " + m.Reason
@@ -83,8 +83,8 @@ func member(m *zones.Member, a netip.Addr, s zones.Score, r Row) Member {
 }
 
 var (
-	stateWords    = [...]string{zones.Active: "active", zones.Drain: "drain", zones.Off: "off", zones.Monitor: "monitor"}
-	unserved      = [...]string{zones.Drain: "drained", zones.Off: "off", zones.Monitor: "monitor only"}
+	stateWords    = [...]string{zones.Active: "active", zones.Drain: "drain", zones.Off: "off", zones.Monitor: "monitor", zones.Fallback: "fallback"}
+	unserved      = [...]string{zones.Drain: "drained", zones.Off: "off", zones.Monitor: "monitor only", zones.Fallback: ""}
 	standingWords = [...]string{zones.Out: "out", zones.Resort: "resort", zones.In: "in"}
 	outcomeWords  = [...]string{Answered: "answered", Silent: "silent", Unmeasured: "unmeasured"}
 )

@@ -21,9 +21,12 @@ func (c *checker) check() {
 	c.zone()
 	c.nameservers()
 	c.sites()
+	c.prefer()
 	c.names()
+	c.strict()
 	c.members()
 	c.pools()
+	c.floors()
 }
 
 func (c *checker) warn(f strict.Fault, what string) {
@@ -164,6 +167,7 @@ func (c *checker) members() {
 		if !sites[m.Site] {
 			c.known(doc, m.Site, "members", i, "site")
 		}
+		c.whereabouts(doc, i, m)
 		for j, a := range m.Addresses {
 			if first, ok := addressed[a]; ok {
 				d, k := c.member(first.member)
@@ -193,6 +197,7 @@ func (c *checker) pools() {
 	}
 	for _, p := range c.r.Pools {
 		c.wholeSeconds(p.TTL, "pools", p.Name, "ttl")
+		c.lists(&p)
 		for i, t := range p.Tags {
 			if !tags[t] {
 				c.warn(c.docs[0].At("pools", p.Name, "tags", i), "no member has the tag "+strict.Quote(t))

@@ -19,6 +19,9 @@ func Diff(old, new *Registry) []string {
 	var lines []string
 	lines = compare(lines, []Zone{old.Zone}, []Zone{new.Zone}, func(Zone) string { return "zone" }, zoneWords)
 	lines = compare(lines, old.Sites, new.Sites, func(s Site) string { return "site " + s.Name }, siteWords)
+	lines = compare(lines, old.Prefer, new.Prefer, func(p Preference) string { return "prefer " + p.Site }, func(p Preference) words {
+		return words{{"order", strings.Join(p.Sites, ", ")}}
+	})
 	lines = compare(lines, tenants(old), tenants(new), func(p Pool) string { return "pool " + p.Name }, poolWords)
 	lines = compare(lines, old.Members, new.Members, func(m Member) string { return "member " + m.Name }, memberWords)
 	if n := len(lines) - maxChanges; n > 0 {
@@ -36,7 +39,8 @@ type words []struct {
 
 func zoneWords(z Zone) words {
 	w := words{{"name", z.Name}, {"also", z.Also}, {"contact", z.Contact}, {"ttl", z.TTL}, {"negative_ttl", z.NegativeTTL},
-		{"answers", z.Answers}, {"floor", z.Floor}, {"serial", z.Serial}, {"default", z.Default}, {"ecs", z.ECS.On}, {"trusted network", texts(z.ECS.Trusted)}}
+		{"answers", z.Answers}, {"floor", z.Floor}, {"floor_netspeed", z.FloorNetspeed},
+		{"min_sites", z.MinSites}, {"strict", z.Strict}, {"ramp", z.Ramp}, {"near", fmt.Sprintf("%d %% or %d km", z.Near.Percent, z.Near.Km)}, {"serial", z.Serial}, {"default", z.Default}, {"ecs", z.ECS.On}, {"trusted network", texts(z.ECS.Trusted)}}
 	var servers []string
 	for _, n := range z.Nameservers {
 		servers = append(servers, strings.TrimSpace(n.Name+" "+strings.Join(texts(n.Addresses), " ")))
@@ -49,7 +53,8 @@ func siteWords(s Site) words {
 }
 
 func poolWords(p Pool) words {
-	return words{{"tag", p.Tags}, {"ttl", p.TTL}, {"answers", p.Answers}, {"floor", p.Floor}}
+	return words{{"tag", p.Tags}, {"include", p.Include}, {"exclude", p.Exclude}, {"ttl", p.TTL}, {"answers", p.Answers}, {"floor", p.Floor},
+		{"floor_netspeed", p.FloorNetspeed}, {"min_sites", p.MinSites}}
 }
 
 func memberWords(m Member) words {
@@ -57,7 +62,7 @@ func memberWords(m Member) words {
 	if m.Reason != "" {
 		state += " (" + m.Reason + ")"
 	}
-	return words{{"address", texts(m.Addresses)}, {"site", m.Site}, {"netspeed", m.Netspeed}, {"state", state}, {"tag", m.Tags}}
+	return words{{"address", texts(m.Addresses)}, {"site", m.Site}, {"country", m.Country}, {"position", fmt.Sprint(m.At.Lat, " ", m.At.Lon)}, {"netspeed", m.Netspeed}, {"state", state}, {"tag", m.Tags}}
 }
 
 // tenants are the pools but the whole one, whose values are the zone's.

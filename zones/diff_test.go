@@ -41,6 +41,9 @@ func TestDiff(t *testing.T) {
 		{"glue", []string{"192.0.2.53", "192.0.2.54"}, []string{"zone: name server ns1.pool.example 192.0.2.54 added", "zone: name server ns1.pool.example 192.0.2.53 removed"}},
 		{"pool", []string{"dmz: {tags: [dmz]}", "lab: {tags: [dmz]}"}, []string{"pool lab added", "pool dmz removed"}},
 		{"tag", []string{"fra, tags: [dmz]}\n  - {name: b", "fra}\n  - {name: b"}, []string{"member a: tag dmz removed"}},
+		{"choice", []string{"name: pool.example,", "name: pool.example, ramp: 15, near: {km: 5}, strict: [asia],", "pools:", "prefer: {tyo: [fra]}\npools:", "{tags: [dmz]}\n", "{tags: [dmz], exclude: [b], min_sites: 2}\n"},
+			[]string{"zone: strict asia added", "zone: ramp 0 → 15", "zone: near 10 % or 50 km → 10 % or 5 km", "prefer tyo added", "pool dmz: exclude b added", "pool dmz: min_sites 0 → 2"}},
+		{"elsewhere", []string{"[10.32.0.1], site: tyo", "[10.32.0.1], country: de, at: [1, 2], state: fallback"}, []string{"member c: site tyo → none", "member c: country none → de", "member c: position 0 0 → 1 2", "member c: state active → fallback"}},
 		{"moved", []string{"[35.68, 139.69]", "[0, 0]"}, []string{"site tyo: position 35.68 139.69 → 0 0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

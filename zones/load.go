@@ -185,5 +185,11 @@ func (r *Registry) complete() {
 		if p.Floor == 0 {
 			p.Floor = z.Floor
 		}
+		if p.FloorNetspeed == 0 {
+			p.FloorNetspeed = z.FloorNetspeed
+		}
+		if p.MinSites == 0 {
+			p.MinSites = z.MinSites
+		}
 	}
 }

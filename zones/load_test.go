@@ -78,7 +78,7 @@ pools:
 		Zone: Zone{
 			Name: "pool.example", Also: []string{"ntp.corp.example"},
 			Nameservers: []Nameserver{{"ns1.pool.example", addrs("192.0.2.53", "2001:db8::53")}, {"ns2.other.example", nil}},
-			Contact:     "Time.Team@example.org", TTL: time.Minute, NegativeTTL: 30 * time.Second, Answers: 4, Floor: 4, Default: "tyo",
+			Contact:     "Time.Team@example.org", TTL: time.Minute, NegativeTTL: 30 * time.Second, Answers: 4, Floor: 4, Near: Near{10, 50}, Default: "tyo",
 			ECS: ECS{On: true, Trusted: prefixes("10.0.0.0/8")},
 		},
 		Sites: []Site{
@@ -96,7 +96,8 @@ pools:
 			{Name: "lab", Tags: []string{"lab", "dmz"}, TTL: time.Minute, Answers: 2, Floor: 4},
 		},
 		Files: []string{"pool.yaml", "members.d/10.yaml", "members.d/20.yaml"}, Digest: got.Digest,
-		Warnings: []string{`pool.yaml:7:5: zone.nameservers["ns2.other.example"]: is not in the zone: its addresses are somebody else's to give, and are left out`},
+		Warnings: []string{`pool.yaml:7:5: zone.nameservers["ns2.other.example"]: is not in the zone: its addresses are somebody else's to give, and are left out`,
+			`pool.yaml:19:38: pools.dmz.floor: 1 is out of reach: the members that may be handed out here have 0`},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

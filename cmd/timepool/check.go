@@ -38,6 +38,7 @@ type checked struct {
 // of what it names.
 func (a *app) check(path string) error {
 	r := checked{Faults: []string{}, Warnings: []string{}}
+	var geoip geoFile
 	if path == "" {
 		c, err := loadConfig(a.config)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -46,7 +47,7 @@ func (a *app) check(path string) error {
 		r.Faults = faultLines(err)
 		path = c.Registry
 		if err == nil {
-			_, err = openGeoFile(c.GeoIP)
+			geoip, err = openGeoFile(c.GeoIP)
 			r.Faults = append(r.Faults, faultLines(err)...)
 		}
 	}
@@ -55,6 +56,7 @@ func (a *app) check(path string) error {
 		r.Faults = append(r.Faults, faultLines(err)...)
 		if err == nil {
 			r.Warnings = append(r.Warnings, registry.Warnings...)
+			r.Warnings = append(r.Warnings, zones.Disagreements(registry, geoip.db)...)
 			r.Summary = summary(registry)
 		}
 	}
