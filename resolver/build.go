@@ -15,6 +15,9 @@ type Options struct {
 	// Seed orders the members on the line that sets are drawn from, and so which
 	// of them come together. Moving it deals anew; shares go on as they were.
 	Seed uint64
+	// Epoch is to move on as time goes, each hour say: it moves the order too, so
+	// that the same members do not come together for ever.
+	Epoch uint64
 	// Previous is a cache and nothing else: Build with it returns what Build
 	// without it returns. It saves the nearness when registry and Atlas are the
 	// same two, and every suit (pool, quarter and family) with the same hosts.
@@ -44,8 +47,9 @@ func (s *Snapshot) Stats() Stats { return s.stats }
 
 // Build decides who is offered where. It is a pure function of its inputs and
 // deals the same for the same seed. Handed out are members whose State is
-// Active, with a netspeed above 0, by the addresses whose Standing is In; where a
-// pool has none of a family, by those with Standing Resort. a was made from r.
+// Active, with a netspeed above 0, by the addresses whose Standing is In; where
+// those cannot meet the floor, Fallback ones too; where a pool has none of a
+// family, those with Standing Resort. a was made from r.
 //
 // Errors: a registry without pools, a zone that is no DNS name, members in more
 // than 65,535 different places.
@@ -58,7 +62,7 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 		return nil, err
 	}
 	s := &Snapshot{Serial: o.Serial, atlas: a, ecs: r.Zone.ECS, ground: g}
-	s.names = make(map[string]*name, (1+len(r.Zone.Also))*(1+quartersOf)*(len(r.Pools)+len(g.labels))+16)
+	s.names = make(map[string]*name, (1+len(r.Zone.Also))*(1+quartersOf)*len(r.Pools)*(1+len(g.labels))+16)
 	if err := s.addStatic(r); err != nil {
 		return nil, err
 	}
@@ -86,16 +90,17 @@ func (s *Snapshot) addSuit(p, quarter, family int, offers []offer, o *Options) {
 	g, pool := s.ground, &s.ground.registry.Pools[p]
 	t := terms{
 		pool: pool.Name, quarter: quarter, family: family,
-		answers: pool.Answers, need: pool.Floor, ttl: seconds(pool.TTL), seed: o.Seed,
+		answers: pool.Answers, need: pool.Floor, speed: pool.FloorNetspeed, sites: pool.MinSites,
+		ttl: seconds(pool.TTL), seed: mix(o.Seed + o.Epoch*golden),
 	}
 	if quarter >= 0 {
-		offers, t.need = g.numbered(p, quarter, pool.Floor, offers)
+		offers = g.numbered(p, &t, offers)
 	}
 	made := g.newSuit(t, offers)
 	if old := o.Previous; old != nil && old.ground == g && len(s.suits) < len(old.suits) && old.suits[len(s.suits)].from(made) {
 		made = old.suits[len(s.suits)]
 	} else {
-		made.deal(g, p == 0)
+		made.deal(g)
 	}
 	s.suits = append(s.suits, made)
 	s.decks = append(s.decks, made.decks...)

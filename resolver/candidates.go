@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/timepool/timepool/zones"
@@ -18,7 +19,9 @@ type terms struct {
 	quarter int // 0 … 3, −1 for all
 	family  int // 0: A, 1: AAAA
 	answers int // addresses in one answer
-	need    int // rings are taken until this many hosts are in
+	need    int // rings are taken until this many hosts are in …
+	speed   int // … and this netspeed …
+	sites   int // … from this many spots, which every answer is to span
 	ttl     uint32
 	seed    uint64
 }
@@ -33,6 +36,7 @@ type host struct {
 	first  uint32 // number of its first record
 	count  uint16 // of records
 	spot   uint16 // index into ground.spots
+	spare  bool   // only where the others cannot meet the floor
 }
 
 // share divides a host's weight among its addresses: 1 to 8 of them exactly.
@@ -42,28 +46,34 @@ const share = 840
 type offer struct {
 	member int
 	addrs  []netip.Addr
+	tenths uint64 // of its netspeed that count
+	spare  bool
 }
 
-// offers lists by spot who of pool p may be handed out: active members with a netspeed
-// by the addresses that are In; when there is none, by those that merely fell
-// silent.
+// offers lists who of pool p may be handed out: members with a netspeed by the
+// addresses that are In; when there is none, by those that merely fell silent.
+// Active members come before fallbacks, and each of them by spot.
 func (g *ground) offers(p, family int, scores zones.Scores) (list []offer, resort bool) {
 	for _, want := range []zones.Standing{zones.In, zones.Resort} {
 		for _, i := range g.order {
 			if g.quarters[p][i] < 0 {
 				continue
 			}
-			var addrs []netip.Addr
-			for _, a := range g.registry.Members[i].Addresses {
+			m := &g.registry.Members[i]
+			o := offer{member: i, spare: m.State == zones.Fallback}
+			for _, a := range m.Addresses {
 				if a = a.Unmap(); a.Is6() == (family == 1) && scores[a].Standing == want {
-					addrs = append(addrs, a)
+					o.addrs = append(o.addrs, a)
+					o.tenths += tenths(scores[a].Value, g.registry.Zone.Ramp)
 				}
 			}
-			if addrs != nil {
-				list = append(list, offer{i, addrs})
+			if o.addrs != nil {
+				o.tenths /= uint64(len(o.addrs))
+				list = append(list, o)
 			}
 		}
 		if list != nil {
+			slices.SortStableFunc(list, func(a, b offer) int { return order(a.spare, b.spare) })
 			return list, want == zones.Resort
 		}
 	}
@@ -73,24 +83,58 @@ func (g *ground) offers(p, family int, scores zones.Scores) (list []offer, resor
 // quartersOf is how many names with a number there are.
 const quartersOf = 4
 
-// numbered returns who stands behind a name with a number, and how many hosts
-// it needs. Fewer than four hosts cannot be split: then every number has them
-// all. So has a number whose own quarter has nobody left, which is better than
-// no answer.
-func (g *ground) numbered(p, quarter, floor int, all []offer) ([]offer, int) {
-	if len(all) < quartersOf {
-		return all, len(all)
-	}
+// numbered returns who stands behind a name with a number, and sets how much of
+// the floors it needs. Fewer than four active hosts cannot be split: then every
+// number has them all. So has a number whose own quarter has none of them left,
+// which is better than no answer.
+func (g *ground) numbered(p int, t *terms, all []offer) []offer {
 	var own []offer
+	active, mine := 0, 0
 	for _, o := range all {
-		if int(g.quarters[p][o.member]) == quarter {
+		here := int(g.quarters[p][o.member]) == t.quarter
+		if here {
 			own = append(own, o)
 		}
+		if !o.spare {
+			active++
+			if here {
+				mine++
+			}
+		}
 	}
-	if own == nil {
+	if active < quartersOf {
+		t.need = max(active, t.need)
+		return all
+	}
+	if mine == 0 {
 		own = all
 	}
-	return own, (floor + quartersOf - 1) / quartersOf
+	t.need, t.speed = (t.need+quartersOf-1)/quartersOf, (t.speed+quartersOf-1)/quartersOf
+	return own
+}
+
+// tenths returns how much of a member's netspeed counts at that score, where
+// all of it does from full on (0: always). It goes up in few steps, so that a
+// score that wiggles hardly ever deals anew.
+func tenths(score float64, full int) uint64 {
+	if full <= eligible || score >= float64(full) {
+		return 10
+	}
+	return uint64(1 + max(0, 9*(score-eligible)/float64(full-eligible)))
+}
+
+// eligible is the score from which members are handed out.
+const eligible = 10
+
+// order sorts what is not before what is.
+func order(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // newSuit returns an undealt suit of these offers.
@@ -100,10 +144,11 @@ func (g *ground) newSuit(t terms, offers []offer) *suit {
 	for _, o := range offers {
 		s.hosts = append(s.hosts, host{
 			rank:   mix(t.seed ^ s.id ^ g.names[o.member]),
-			weight: uint64(min(g.registry.Members[o.member].Netspeed, math.MaxInt32)) * share,
+			weight: uint64(min(g.registry.Members[o.member].Netspeed, math.MaxInt32)) * share * o.tenths / 10,
 			first:  uint32(len(s.records) / t.size()),
 			count:  uint16(len(o.addrs)),
 			spot:   g.spot[o.member],
+			spare:  o.spare,
 		})
 		for _, a := range o.addrs {
 			s.records = append(s.records, 0xC0, 0x0C)

@@ -9,7 +9,8 @@ import (
 // dealer makes the decks of one suit. What is in it beside the suit is scratch.
 type dealer struct {
 	*suit
-	start []uint32          // by spot: index of its first host; one more at the end
+	start []uint32          // by spot: index of its first host, then the same for fallbacks; one more at the end
+	speed []uint64          // by the same: netspeed of its hosts
 	known map[string]uint32 // decks by the spots they take, ring by ring
 	stock map[string]uint32 // sets by their records
 	steps map[uint32]uint64
@@ -24,67 +25,96 @@ type dealer struct {
 
 // deal makes the decks: one for each different choice of rings that the places
 // make, then those of the names of places.
-func (s *suit) deal(g *ground, labels bool) {
+func (s *suit) deal(g *ground) {
 	if len(s.hosts) == 0 {
 		s.byPlace, s.fixed = slices.Repeat([]uint32{noDeck}, len(g.rows)), slices.Repeat([]uint32{noDeck}, len(g.labels))
 		return
 	}
 	d := &dealer{
-		suit: s, start: make([]uint32, len(g.spots)+1),
+		suit: s, start: make([]uint32, 2*len(g.spots)+1), speed: make([]uint64, 2*len(g.spots)),
 		known: map[string]uint32{}, stock: map[string]uint32{}, steps: map[uint32]uint64{},
 	}
 	for _, h := range s.hosts {
-		d.start[h.spot+1]++
+		at := int(h.spot)
+		if h.spare {
+			at += len(g.spots)
+		}
+		d.start[at+1]++
+		d.speed[at] += h.weight / share
 	}
-	for i := range g.spots {
+	for i := range d.speed {
 		d.start[i+1] += d.start[i]
 	}
 	for i := range g.rows {
 		s.byPlace = append(s.byPlace, d.deck(&g.rows[i], g.places[i]))
-	}
-	if !labels {
-		return
 	}
 	for i := range g.labelRows {
 		s.fixed = append(s.fixed, d.deck(&g.labelRows[i], hash("name", g.labels[i])))
 	}
 }
 
-// deck returns the deck for the rings of a row: the nearest first, until
-// terms.need hosts are in, the last of them whole. Places that come to the same
-// rings share it; it is named after the first of them.
+// deck returns the deck for the rings of a row: the nearest first, until the
+// floors of terms are met, the last of them whole. Where all of them do not meet
+// the floors, the fallbacks' rings follow, nearest first again, until they do.
+// Places that come to the same rings share it; it is named after the first of
+// them. It is noDeck for a row that has nobody.
 func (d *dealer) deck(r *row, place uint64) uint32 {
 	d.key, d.hosts, d.ends = d.key[:0], d.hosts[:0], d.ends[:0]
-	from, in, next := uint16(0), 0, 0
-	for _, end := range r.ends {
-		for _, spot := range r.spots[from:end] {
-			if n := int(d.start[spot+1] - d.start[spot]); n > 0 {
-				d.key = binary.BigEndian.AppendUint16(d.key, spot)
-				in += n
-			}
-		}
-		if from = end; in == next {
-			continue // nobody of this suit is in that ring
-		}
-		d.key = binary.BigEndian.AppendUint16(d.key, noSpot)
-		if next = in; in >= d.terms.need {
-			break
-		}
+	if d.widen(r); len(d.key) == 0 {
+		return noDeck
 	}
 	if known, ok := d.known[string(d.key)]; ok {
 		return known
 	}
+	spare := 0
 	for i := 0; i < len(d.key); i += 2 {
-		if spot := binary.BigEndian.Uint16(d.key[i:]); spot != noSpot {
-			d.hosts = append(d.hosts, d.suit.hosts[d.start[spot]:d.start[spot+1]]...)
-		} else {
+		if spot := int(binary.BigEndian.Uint16(d.key[i:])); spot != noSpot {
+			d.hosts = append(d.hosts, d.suit.hosts[d.start[spare+spot]:d.start[spare+spot+1]]...)
+		} else if i > 0 && len(d.hosts) > 0 && (len(d.ends) == 0 || d.ends[len(d.ends)-1] < len(d.hosts)) {
 			d.ends = append(d.ends, len(d.hosts))
+		} else {
+			spare = len(d.speed) / 2
 		}
 	}
 	made := uint32(len(d.decks))
 	d.known[string(d.key)] = made
 	d.decks = append(d.decks, d.cut(mix(d.id^place)))
 	return made
+}
+
+// widen writes into key which spots a row comes to, each ring ended by noSpot;
+// one more noSpot stands before the fallbacks'.
+func (d *dealer) widen(r *row) {
+	in, speed, sites := 0, uint64(0), 0
+	short := func() bool { return in < d.terms.need || speed < uint64(d.terms.speed) }
+	for spare := 0; spare < len(d.speed); spare += len(d.speed) / 2 {
+		if spare > 0 {
+			if !short() || d.start[spare] == uint32(len(d.suit.hosts)) {
+				return
+			}
+			d.key = binary.BigEndian.AppendUint16(d.key, noSpot)
+		}
+		from, before := uint16(0), in
+		for _, end := range r.ends {
+			for _, spot := range r.spots[from:end] {
+				at := spare + int(spot)
+				if n := int(d.start[at+1] - d.start[at]); n > 0 {
+					d.key = binary.BigEndian.AppendUint16(d.key, spot)
+					in, speed, sites = in+n, speed+d.speed[at], sites+1
+				}
+			}
+			if from = end; in == before {
+				continue // nobody of this suit is in that ring
+			}
+			d.key = binary.BigEndian.AppendUint16(d.key, noSpot)
+			if before = in; !short() && (spare > 0 || sites >= d.terms.sites) {
+				return
+			}
+		}
+		if spare > 0 && in == 0 {
+			d.key = d.key[:0]
+		}
+	}
 }
 
 // cut makes one deck of d.hosts in rings up to d.ends.
@@ -96,6 +126,8 @@ func (d *dealer) deck(r *row, place uint64) uint32 {
 func (d *dealer) cut(id uint64) deck {
 	if len(d.hosts) < d.terms.answers {
 		d.split()
+	} else if len(d.ends) < d.terms.sites {
+		d.spread()
 	}
 	size := min(d.terms.answers, len(d.hosts))
 	if len(d.ends) > size {
@@ -115,6 +147,58 @@ func (d *dealer) cut(id uint64) deck {
 	made.cards = d.lay(size)
 	d.suit.cards += len(made.cards)
 	return made
+}
+
+// spread cuts rings into smaller ones that have no spot in common, until there
+// are as many as an answer is to span sites, the nearest first. As each ring has
+// a record in every answer, that many sites have. The parts are about equally
+// heavy, for within a part shares are fair, and between them they are as far as
+// they weigh alike.
+func (d *dealer) spread() {
+	missing := d.terms.sites - len(d.ends)
+	var all []host
+	var ends []int
+	from := 0
+	for _, end := range d.ends {
+		spots := d.bySpot(d.hosts[from:end])
+		parts := make([][]host, min(len(spots), 1+missing))
+		weights := make([]uint64, len(parts))
+		for _, spot := range spots {
+			least := 0
+			for i := range weights {
+				if weights[i] < weights[least] {
+					least = i
+				}
+			}
+			parts[least], weights[least] = append(parts[least], spot...), weights[least]+weightOf(spot)
+		}
+		for _, part := range parts {
+			all = append(all, part...)
+			ends = append(ends, len(all))
+		}
+		missing, from = missing-len(parts)+1, end
+	}
+	d.hosts, d.ends = append(d.hosts[:0], all...), append(d.ends[:0], ends...)
+}
+
+// bySpot parts a ring by spot, the heaviest first.
+func (d *dealer) bySpot(ring []host) (spots [][]host) {
+	for len(ring) > 0 {
+		n := 1
+		for n < len(ring) && ring[n].spot == ring[0].spot {
+			n++
+		}
+		spots, ring = append(spots, ring[:n:n]), ring[n:]
+	}
+	slices.SortStableFunc(spots, func(a, b []host) int { return cmp.Compare(weightOf(b), weightOf(a)) })
+	return spots
+}
+
+func weightOf(hosts []host) (sum uint64) {
+	for _, h := range hosts {
+		sum += h.weight
+	}
+	return sum
 }
 
 // split makes each address a host of its own. Where there are hosts enough, two
@@ -147,10 +231,7 @@ type line struct {
 // and one for the rest.
 func (d *dealer) line(ring []host, at, slots int) {
 	slices.SortFunc(ring, func(a, b host) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.first, b.first)) })
-	total := uint64(0)
-	for _, h := range ring {
-		total += h.weight
-	}
+	total := weightOf(ring)
 	for i := 0; i < len(ring); i++ {
 		if h := ring[i]; slots >= len(ring) || h.weight*uint64(slots) >= total {
 			d.lines = append(d.lines, line{[]host{h}, at, 1})

@@ -313,7 +313,7 @@ func handmade(id uint64, ttl uint32, sets ...[]netip.Addr) deck {
 	for i, set := range sets {
 		g.registry.Members = append(g.registry.Members, zones.Member{Netspeed: 1})
 		g.names, g.spot = append(g.names, 0), append(g.spot, 0)
-		offers = append(offers, offer{i, set})
+		offers = append(offers, offer{member: i, addrs: set, tenths: 10})
 	}
 	s := g.newSuit(terms{family: family, ttl: ttl}, offers)
 	n := uint64(len(sets))

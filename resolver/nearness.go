@@ -9,21 +9,24 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// Members this much further than the nearest of a ring are as near as it is,
-// so that load spreads: 10 % of the distance, 50 km at least.
-const (
-	tolerance = 0.10
-	nearby    = 50 // km
-)
+// reach returns how far from somewhere members are taken to be as near as those
+// at km, so that load spreads: 10 % of the distance further, and 50 km at least,
+// unless the registry says otherwise.
+func reach(km float64, n zones.Near) float64 {
+	if n == (zones.Near{}) {
+		n = zones.Near{Percent: 10, Km: 50}
+	}
+	return km + max(float64(n.Km), km*float64(n.Percent)/100)
+}
 
 // How far a spot is taken to be when either end has no coordinates, in km. As
-// they are further apart than the tolerance, each is a ring of its own; where
+// they are further apart than the usual tolerance, each is a ring of its own; where
 // other spots do have coordinates, these slot in among them.
 const (
 	sameCountry   = 250
 	sameContinent = 2500
 	elsewhere     = 10000 // half-way to the antipodes
-	inside        = -1    // at the site, or in the place that was asked for: always first
+	inside        = -1    // at the site, or in the place that was asked for: always first; the sites it prefers take it and what is below
 )
 
 // ground is what Build knows before it looks at a score: where the members are,
@@ -43,7 +46,7 @@ type ground struct {
 	labels    []string // continents, countries, sites
 	labelRows []row
 
-	quarters [][]int8 // by pool and member: 0 … 3; −1: not in the pool, or not active
+	quarters [][]int8 // by pool and member: 0 … 3; −1: not in the pool, or neither active nor fallback
 }
 
 // row is the spots as seen from one place, nearest ring first. Spots of a ring
@@ -72,11 +75,11 @@ func survey(r *zones.Registry, a *zones.Atlas, before *Snapshot) (*ground, error
 	if err := g.locate(sites); err != nil {
 		return nil, err
 	}
-	var d distances
+	d := distances{near: r.Zone.Near}
 	for id := range g.rows {
 		p := a.Place(zones.PlaceID(id))
 		g.places[id] = hash(fmt.Sprintf("%+v", p))
-		g.rows[id] = d.row(&origin{Place: canonical(p)}, g.spots)
+		g.rows[id] = d.row(g.client(p), g.spots)
 	}
 	g.label(sites, &d)
 	for i := range r.Pools {
@@ -85,8 +88,19 @@ func survey(r *zones.Registry, a *zones.Atlas, before *Snapshot) (*ground, error
 	return g, nil
 }
 
-// locate finds the spot of every member: its site's place, else where the
-// Atlas puts the first of its addresses that it knows. One that nothing places
+// client returns where distances of a client's place are taken from.
+func (g *ground) client(p zones.Place) *origin {
+	o := &origin{Place: canonical(p)}
+	for _, prefer := range g.registry.Prefer {
+		if prefer.Site == p.Site {
+			o.prefer = prefer.Sites
+		}
+	}
+	return o
+}
+
+// locate finds the spot of every member: its site's place, what it says of
+// itself, else where the Atlas puts the first of its addresses that it knows. One that nothing places
 // is nowhere, not at the default site: that is a guess about clients.
 func (g *ground) locate(sites map[string]int) error {
 	known := map[zones.Place]uint16{}
@@ -111,6 +125,13 @@ func (g *ground) home(m *zones.Member, sites map[string]int) zones.Place {
 	if id, ok := sites[m.Site]; ok {
 		return canonical(g.atlas.Place(zones.PlaceID(id)))
 	}
+	if c, ok := zones.FindCountry(m.Country); ok || m.At.Known {
+		p := zones.Place{Country: c.Code, Continent: c.Continent, At: c.At}
+		if m.At.Known {
+			p.At = m.At
+		}
+		return p
+	}
 	for _, addr := range m.Addresses {
 		if id, _ := g.atlas.Find(addr); g.atlas.Place(id).Origin != zones.FromDefault {
 			return canonical(g.atlas.Place(id))
@@ -132,7 +153,11 @@ func canonical(p zones.Place) zones.Place {
 // label makes the rows of the names that mean a place: they see what is in it
 // as one ring, then the nearest to it.
 func (g *ground) label(sites map[string]int, d *distances) {
-	add := func(name string, seen row) {
+	add := func(name string, o *origin) {
+		seen := d.row(o, g.spots)
+		if slices.Contains(g.registry.Zone.Strict, name) {
+			seen = seen.within(o, g.spots)
+		}
 		g.labels, g.labelRows = append(g.labels, name), append(g.labelRows, seen)
 	}
 	middles := map[string][]zones.Point{}
@@ -140,17 +165,16 @@ func (g *ground) label(sites map[string]int, d *distances) {
 		middles[c.Continent] = append(middles[c.Continent], c.At)
 	}
 	for _, name := range zones.Continents {
-		o := origin{Place: zones.Place{Continent: name}, named: true, middles: middles[name]}
-		add(name, d.row(&o, g.spots))
+		add(name, &origin{Place: zones.Place{Continent: name}, named: true, middles: middles[name]})
 	}
 	for _, c := range zones.Countries() {
 		country, _ := zones.FindCountry(c.Code) // uk is gb
-		add(c.Code, d.row(&origin{
+		add(c.Code, &origin{
 			Place: zones.Place{Country: country.Code, Continent: country.Continent, At: country.At}, named: true,
-		}, g.spots))
+		})
 	}
 	for _, s := range g.registry.Sites {
-		add(s.Name, g.rows[sites[s.Name]])
+		add(s.Name, g.client(g.atlas.Place(zones.PlaceID(sites[s.Name]))))
 	}
 }
 
@@ -159,16 +183,29 @@ func (g *ground) label(sites map[string]int, d *distances) {
 type origin struct {
 	zones.Place
 	named   bool
+	prefer  []string      // sites that come right behind o's own, in this order
 	middles []zones.Point // a continent is as near as the nearest of its countries' middles
 }
 
-// km returns how far o is from a spot.
-func (o *origin) km(spot *zones.Place) float64 {
+// holds reports whether a spot is at o's own site or in the place that was
+// asked for.
+func (o *origin) holds(spot *zones.Place) bool {
 	country := o.Country != "" && o.Country == spot.Country
 	continent := o.Continent != "" && o.Continent == spot.Continent
-	if o.Site != "" && o.Site == spot.Site || o.named && (country || o.Country == "" && continent) {
-		return inside
+	return o.Site != "" && o.Site == spot.Site || o.named && (country || o.Country == "" && continent)
+}
+
+// km returns how far o is from a spot, and what is below 0 for spots that come
+// first whatever the map says.
+func (o *origin) km(spot *zones.Place) float64 {
+	if o.holds(spot) {
+		return float64(inside - len(o.prefer))
 	}
+	if i := slices.Index(o.prefer, spot.Site); i >= 0 {
+		return float64(inside - len(o.prefer) + 1 + i)
+	}
+	country := o.Country != "" && o.Country == spot.Country
+	continent := o.Continent != "" && o.Continent == spot.Continent
 	near := math.Inf(1)
 	for _, at := range o.middles {
 		if km, ok := zones.Distance(at, spot.At); ok {
@@ -191,8 +228,18 @@ func (o *origin) km(spot *zones.Place) float64 {
 
 // distances is scratch space for rows.
 type distances struct {
+	near  zones.Near
 	spots []uint16
 	km    []float64
+}
+
+// within returns the spots of r that o holds, in one ring.
+func (r row) within(o *origin, spots []zones.Place) row {
+	var own row
+	if len(r.ends) > 0 && o.holds(&spots[r.spots[0]]) { // they come first, and are a ring
+		own = row{r.spots[:r.ends[0]], r.ends[:1]}
+	}
+	return own
 }
 
 // row orders the spots by distance from o and groups them into rings.
@@ -207,11 +254,11 @@ func (d *distances) row(o *origin, spots []zones.Place) row {
 	r := row{spots: slices.Clone(d.spots)}
 	for from := 0; from < len(r.spots); {
 		first, end := d.km[r.spots[from]], from+1
-		reach := first + max(nearby, tolerance*first)
-		if first == inside {
-			reach = inside
+		until := first
+		if first > inside {
+			until = reach(first, d.near)
 		}
-		for end < len(r.spots) && d.km[r.spots[end]] <= reach {
+		for end < len(r.spots) && d.km[r.spots[end]] <= until {
 			end++
 		}
 		slices.Sort(r.spots[from:end])

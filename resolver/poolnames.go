@@ -3,7 +3,8 @@ package resolver
 import "slices"
 
 // addPoolNames puts the pool's names below every apex: the apex itself,
-// continents, countries, sites and tenants, each bare and numbered. What hangs
+// continents, countries and sites, tenants and the same places below them, each
+// bare and numbered. What hangs
 // on the client's place has a table by place, shared by all apexes; the names
 // of places mean the same to every client.
 func (s *Snapshot) addPoolNames() {
@@ -23,15 +24,16 @@ func (s *Snapshot) addPoolNames() {
 				prefix = label(string(rune('0' + number - 1)))
 			}
 			for p, pool := range s.ground.registry.Pools {
-				n := s.poolName(prefix+label(pool.Name)+apex.wire, i)
+				below := label(pool.Name) + apex.wire
+				n := s.poolName(prefix+below, i)
 				for family := range n.byPlace {
 					n.byPlace[family] = byPlace[(2*p+family)*perFamily+number]
 				}
-			}
-			for l, place := range s.ground.labels {
-				n := s.poolName(prefix+label(place)+apex.wire, i)
-				for family := range n.fixed {
-					n.fixed[family] = fixed[family*perFamily+number][l]
+				for l, place := range s.ground.labels {
+					n := s.poolName(prefix+label(place)+below, i)
+					for family := range n.fixed {
+						n.fixed[family] = fixed[(2*p+family)*perFamily+number][l]
+					}
 				}
 			}
 		}

@@ -12,6 +12,8 @@ import (
 // names 0 to 3. It is a pure function of the member list: neither scores nor
 // history count, so a flapping score moves nobody.
 //
+// Fallback members are split the same way, on their own.
+//
 // Each site's members are spread over the quarters to within one, and so is the
 // whole. Of all such partitions it is the one that suits the members best, by a
 // hash of member and quarter. A best assignment is what makes it stable: one
@@ -24,13 +26,19 @@ import (
 // First the sites: what is left of each when it is divided by four goes to
 // quarters of its own choice. Then, in every site, the members.
 func partition(r *zones.Registry, p *zones.Pool) []int8 {
-	quarters := make([]int8, len(r.Members))
+	quarters := slices.Repeat([]int8{-1}, len(r.Members))
+	split(r, p, zones.Active, quarters)
+	split(r, p, zones.Fallback, quarters)
+	return quarters
+}
+
+// split is partition of the members in that state.
+func split(r *zones.Registry, p *zones.Pool, state zones.State, quarters []int8) {
 	sites := map[string][]int{}
 	var names []string
 	for i := range r.Members {
 		m := &r.Members[i]
-		quarters[i] = -1
-		if m.State != zones.Active || m.Netspeed <= 0 || !p.Has(m) {
+		if m.State != state || m.Netspeed <= 0 || !p.Has(m) {
 			continue
 		}
 		if sites[m.Site] == nil {
@@ -50,7 +58,6 @@ func partition(r *zones.Registry, p *zones.Pool) []int8 {
 	for i, name := range names {
 		rests[i].seat(r, sites[name], quarters)
 	}
-	return quarters
 }
 
 // seat settles the members of one site, whose rest is g.

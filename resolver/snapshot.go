@@ -83,7 +83,7 @@ type suit struct {
 	sets    []uint32 // numbers of records, nearer rings first; a set is as long as its deck's rings
 	decks   []deck
 	byPlace []uint32 // index into decks by zones.PlaceID, or noDeck
-	fixed   []uint32 // the same by ground.labels; empty for tenants
+	fixed   []uint32 // the same by ground.labels
 
 	cards, kinds int // in decks; different sets
 }

@@ -53,13 +53,22 @@ func (c *checker) names() {
 			return
 		}
 		taken[label] = what + " " + label + " (" + c.docs[0].Line(path...) + ")"
-		c.fits(label, path...)
+		if len(label) <= 63 {
+			c.fits(label, path...)
+		}
 	}
+	longest := slices.MaxFunc(Continents, func(a, b string) int { return len(a) - len(b) })
 	for _, s := range c.r.Sites {
 		claim(s.Name, "the site", "name the site otherwise", "sites", s.Name)
+		if len(s.Name) > len(longest) && len(s.Name) <= 63 {
+			longest = s.Name
+		}
 	}
 	for _, p := range c.r.Pools {
 		claim(p.Name, "the pool", "name the pool otherwise", "pools", p.Name)
+		if len(p.Name) <= 63 {
+			c.fits(longest+"."+p.Name, "pools", p.Name)
+		}
 	}
 	labels := make(map[string]bool)
 	for _, n := range c.r.Zone.Nameservers {
@@ -74,11 +83,11 @@ func (c *checker) names() {
 	}
 }
 
-// fits reports a label whose longest name, _why.0.label.apex, is too long. A
-// label or an apex that is too long by itself has a fault already.
+// fits reports a label whose longest name, _why.0.label.apex, is too long. An
+// apex that is too long by itself has a fault already.
 func (c *checker) fits(label string, path ...any) {
 	apex := slices.MaxFunc(c.r.Zone.apexes(), func(a, b string) int { return len(a) - len(b) })
-	if n := len("_why.0.") + len(label) + 1 + len(apex); n > maxName && len(label) <= 63 && len(apex) <= maxApex {
+	if n := len("_why.0.") + len(label) + 1 + len(apex); n > maxName && len(apex) <= maxApex {
 		c.docs[0].Fault(fmt.Sprintf("is too long: below the apex of %d characters _why.0.%s would have %d of %d", len(apex), label, n, maxName), path...)
 	}
 }

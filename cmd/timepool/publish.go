@@ -17,6 +17,12 @@ import (
 // a round in which many members move is one build and not many.
 const buildPause = 100 * time.Millisecond
 
+// epoch is how long the same members stand side by side when they are dealt.
+const epoch = time.Hour
+
+// epochAt numbers the epochs, alike on all nodes.
+func epochAt(now time.Time) uint64 { return uint64(now.Unix() / int64(epoch/time.Second)) }
+
 // reloadAsk is somebody waiting for the registry to be read again.
 type reloadAsk struct {
 	force bool
@@ -41,6 +47,7 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-cha
 		}
 	}
 	for {
+		redeal := time.After(time.Until(time.Now().Truncate(epoch).Add(epoch)))
 		var serialDue <-chan time.Time
 		if due := n.inForce.Load().serialDue; !due.IsZero() {
 			serialDue = time.After(time.Until(due))
@@ -56,6 +63,10 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-cha
 			}
 			if err != nil {
 				return err
+			}
+		case <-redeal:
+			if err = n.republish(); err != nil {
+				n.log.Error("build failed, the former answers stay", "error", err)
 			}
 		case <-serialDue:
 			if err = n.republish(); err != nil {
@@ -120,7 +131,7 @@ func (n *node) publish(g generation) error {
 	kept := g.serial
 	g.serial, g.serialDue = kept.next(g.registry, time.Now())
 	var err error
-	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{Serial: g.serial.Serial, Seed: seedOf(g.registry), Previous: previous})
+	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous})
 	if err != nil {
 		return err
 	}
