@@ -127,9 +127,9 @@ func (s *Snapshot) offer(r *reply, q *query, n *name, family int, client netip.A
 	if n.clientDependent() {
 		place, scope = s.locate(client, &q.edns.subnet)
 	}
-	d := n.deckFor(family, place)
+	d := s.deckFor(n, family, place)
 	if d == noDeck {
-		if n.deckFor(1-family, place) != noDeck {
+		if s.deckFor(n, 1-family, place) != noDeck {
 			r.negative(&s.apexes[n.apex], q, dns.RcodeSuccess, NoData)
 			return
 		}

@@ -19,8 +19,9 @@ type Options struct {
 	// that the same members do not come together for ever.
 	Epoch uint64
 	// Previous is a cache and nothing else: Build with it returns what Build
-	// without it returns. It saves the nearness when registry and Atlas are the
-	// same two, and every suit (pool, quarter and family) with the same hosts.
+	// without it returns. It saves the nearness and, unless the serial moves, the
+	// names when registry and Atlas are the same two, and every suit (pool, quarter
+	// and family) with the same hosts.
 	Previous *Snapshot
 }
 
@@ -62,31 +63,40 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 		return nil, err
 	}
 	s := &Snapshot{Serial: o.Serial, atlas: a, ecs: r.Zone.ECS, ground: g}
-	s.names = make(map[string]*name, (1+len(r.Zone.Also))*(1+quartersOf)*len(r.Pools)*(1+len(g.labels))+16)
-	if err := s.addStatic(r); err != nil {
+	if err := s.addNames(o.Previous); err != nil {
 		return nil, err
 	}
-	for p := range r.Pools {
-		for family := range 2 {
-			offers, resort := g.offers(p, family, scores)
-			line := Line{r.Pools[p].Name, family == 1}
-			if resort {
-				s.stats.Resort = append(s.stats.Resort, line)
-			} else if offers == nil {
-				s.stats.Empty = append(s.stats.Empty, line)
-			}
-			for quarter := -1; quarter < quartersOf; quarter++ {
-				s.addSuit(p, quarter, family, offers, &o)
-			}
+	lines := make([][]offer, 2*len(r.Pools)) // by pool and family
+	for i := range lines {
+		line, resort := Line{r.Pools[i/2].Name, i%2 == 1}, false
+		if lines[i], resort = g.offers(i/2, i%2, scores); resort {
+			s.stats.Resort = append(s.stats.Resort, line)
+		} else if lines[i] == nil {
+			s.stats.Empty = append(s.stats.Empty, line)
 		}
 	}
-	s.addPoolNames()
-	s.stats.Names = len(s.names)
+	s.suits = make([]*suit, perFamily*len(lines))
+	parallel(len(s.suits), func() func(i int) {
+		return func(i int) { s.suits[i] = s.newSuit(i, lines[i/perFamily], &o) }
+	})
+	for _, suit := range s.suits {
+		s.bases = append(s.bases, uint32(len(s.decks)))
+		s.decks = append(s.decks, suit.decks...)
+		s.stats.Cards += suit.cards
+		s.stats.Sets += suit.kinds
+		s.stats.Bytes += suit.bytes()
+	}
+	s.stats.Names, s.stats.Decks = len(s.names), len(s.decks)
 	return s, nil
 }
 
-// addSuit deals one pool, quarter and family, unless Previous has just that.
-func (s *Snapshot) addSuit(p, quarter, family int, offers []offer, o *Options) {
+// perFamily is how many suits a pool has in a family: the bare one, which is
+// the first, and the quarters. Suits stand by pool, family and these.
+const perFamily = 1 + quartersOf
+
+// newSuit deals the i-th suit, unless Previous has just that.
+func (s *Snapshot) newSuit(i int, offers []offer, o *Options) *suit {
+	p, family, quarter := i/perFamily/2, i/perFamily%2, i%perFamily-1
 	g, pool := s.ground, &s.ground.registry.Pools[p]
 	t := terms{
 		pool: pool.Name, quarter: quarter, family: family,
@@ -97,17 +107,11 @@ func (s *Snapshot) addSuit(p, quarter, family int, offers []offer, o *Options) {
 		offers = g.numbered(p, &t, offers)
 	}
 	made := g.newSuit(t, offers)
-	if old := o.Previous; old != nil && old.ground == g && len(s.suits) < len(old.suits) && old.suits[len(s.suits)].from(made) {
-		made = old.suits[len(s.suits)]
-	} else {
-		made.deal(g)
+	if old := o.Previous; old != nil && old.ground == g && old.suits[i].from(made) {
+		return old.suits[i]
 	}
-	s.suits = append(s.suits, made)
-	s.decks = append(s.decks, made.decks...)
-	s.stats.Decks += len(made.decks)
-	s.stats.Cards += made.cards
-	s.stats.Sets += made.kinds
-	s.stats.Bytes += made.bytes()
+	made.deal(g)
+	return made
 }
 
 // from reports whether s was dealt from what the undealt other has.
@@ -117,5 +121,5 @@ func (s *suit) from(other *suit) bool {
 
 func (s *suit) bytes() int {
 	return 2*len(s.decks)*int(unsafe.Sizeof(deck{})) + s.cards*int(unsafe.Sizeof(card{})) +
-		4*len(s.sets) + len(s.records) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 2*4*(len(s.byPlace)+len(s.fixed))
+		4*len(s.sets) + len(s.records) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 4*(len(s.byPlace)+len(s.fixed))
 }

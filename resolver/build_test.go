@@ -96,7 +96,7 @@ func ask(t testing.TB, s *Snapshot, owner string, family int, client string, tur
 		t.Fatalf("no name %s", owner)
 	}
 	place, _ := s.atlas.Find(netip.MustParseAddr(client))
-	number := n.deckFor(family, place)
+	number := s.deckFor(n, family, place)
 	if number == noDeck {
 		return nil
 	}
@@ -236,7 +236,7 @@ func TestNames(t *testing.T) {
 			if one == nil || two == nil || !one.pool || !two.pool || one.apex != 0 || two.apex != 1 {
 				t.Fatalf("%s%s is missing or of the wrong apex", prefix, place)
 			}
-			if one.deckFor(0, 0) != two.deckFor(0, 0) || one.deckFor(1, 1) != two.deckFor(1, 1) {
+			if s.deckFor(one, 0, 0) != s.deckFor(two, 0, 0) || s.deckFor(one, 1, 1) != s.deckFor(two, 1, 1) {
 				t.Errorf("%s%s: the apexes differ", prefix, place)
 			}
 			if byClient := place == "" || place == "dmz."; one.clientDependent() != byClient {

@@ -40,7 +40,10 @@ func TestRules(t *testing.T) {
 		{"min_sites widens", "pool.example", fra, func(r *zones.Registry) { r.Pools[0].MinSites = 3 }, all},
 		{"min_sites within a ring", "pool.example", tyo, func(r *zones.Registry) { r.Pools[0].Floor, r.Pools[0].MinSites = 1, 2 }, inOsa + inTyo},
 		{"strict site", "fra.pool.example", tyo, func(r *zones.Registry) { r.Zone.Strict = []string{"fra"} }, inFra},
-		{"strict numbered", "1.fra.pool.example", tyo, func(r *zones.Registry) { r.Zone.Strict, r.Pools[0].Floor = []string{"fra"}, 12; keep(r, "fra1", "tyo1") }, "fra1"},
+		{"strict numbered", "1.fra.pool.example", tyo, func(r *zones.Registry) {
+			r.Zone.Strict, r.Pools[0].Floor = []string{"fra"}, 12
+			keep(r, "fra1", "tyo1")
+		}, "fra1"},
 		{"strict is no matter of clients", "pool.example", fra, func(r *zones.Registry) { r.Zone.Strict = []string{"fra"} }, inFra + inMuc},
 		{"strict continent", "asia.pool.example", fra, func(r *zones.Registry) { r.Zone.Strict, r.Pools[0].Floor = []string{"asia"}, 10 }, inOsa + inTyo},
 		{"strict country without members", "fr.pool.example", fra, func(r *zones.Registry) { r.Zone.Strict = []string{"fr"} }, ""},
@@ -134,7 +137,7 @@ func TestMinSites(t *testing.T) {
 // asked is ask for the apex without a test to fail.
 func asked(s *Snapshot, client string, turn uint64) (names []string) {
 	place, _ := s.atlas.Find(netip.MustParseAddr(client))
-	number := s.names[ownerOf("pool.example")].deckFor(0, place)
+	number := s.deckFor(s.names[ownerOf("pool.example")], 0, place)
 	if number == noDeck {
 		return nil
 	}
@@ -197,7 +200,7 @@ func TestEpoch(t *testing.T) {
 			t.Fatalf("one epoch deals %v and %v", a, b)
 		}
 		turns = newTurns(s, turns, 1)
-		number := s.names[ownerOf("pool.example")].deckFor(0, 0)
+		number := s.deckFor(s.names[ownerOf("pool.example")], 0, 0)
 		for range queries {
 			got := asked(s, nowhere, turns.next(number))
 			for _, m := range got {

@@ -75,16 +75,19 @@ func survey(r *zones.Registry, a *zones.Atlas, before *Snapshot) (*ground, error
 	if err := g.locate(sites); err != nil {
 		return nil, err
 	}
-	d := distances{near: r.Zone.Near}
-	for id := range g.rows {
-		p := a.Place(zones.PlaceID(id))
-		g.places[id] = hash(fmt.Sprintf("%+v", p))
-		g.rows[id] = d.row(g.client(p), g.spots)
-	}
-	g.label(sites, &d)
-	for i := range r.Pools {
-		g.quarters = append(g.quarters, partition(r, &r.Pools[i]))
-	}
+	parallel(len(g.rows), func() func(int) {
+		d := distances{near: r.Zone.Near}
+		return func(id int) {
+			p := a.Place(zones.PlaceID(id))
+			g.places[id] = hash(fmt.Sprintf("%+v", p))
+			g.rows[id] = d.row(g.client(p), g.spots)
+		}
+	})
+	g.label(sites, &distances{near: r.Zone.Near})
+	g.quarters = make([][]int8, len(r.Pools))
+	parallel(len(r.Pools), func() func(int) {
+		return func(i int) { g.quarters[i] = partition(r, &r.Pools[i]) }
+	})
 	return g, nil
 }
 
@@ -229,8 +232,9 @@ func (o *origin) km(spot *zones.Place) float64 {
 // distances is scratch space for rows.
 type distances struct {
 	near  zones.Near
-	spots []uint16
-	km    []float64
+	units [][3]float64 // of the spots: from the middle of the earth
+	order []uint64
+	km    []float32
 }
 
 // within returns the spots of r that o holds, in one ring.
@@ -244,19 +248,36 @@ func (r row) within(o *origin, spots []zones.Place) row {
 
 // row orders the spots by distance from o and groups them into rings.
 func (d *distances) row(o *origin, spots []zones.Place) row {
-	d.spots, d.km = d.spots[:0], d.km[:0]
-	for i := range spots {
-		d.spots, d.km = append(d.spots, uint16(i)), append(d.km, o.km(&spots[i]))
+	if d.units == nil {
+		for i := range spots {
+			d.units = append(d.units, unit(spots[i].At))
+		}
+		d.km = make([]float32, len(spots))
 	}
-	slices.SortFunc(d.spots, func(a, b uint16) int {
-		return cmp.Or(cmp.Compare(d.km[a], d.km[b]), cmp.Compare(a, b))
-	})
-	r := row{spots: slices.Clone(d.spots)}
+	d.order = d.order[:0]
+	// The chord, for clients: a sixth of what the great circle costs spot by spot.
+	here, quick := unit(o.At), o.At.Known && !o.named && o.prefer == nil
+	for i := range spots {
+		var km float64
+		if spot := &spots[i]; quick && spot.At.Known && !o.holds(spot) {
+			x, y, z := here[0]-d.units[i][0], here[1]-d.units[i][1], here[2]-d.units[i][2]
+			km = 2 * zones.EarthRadius * math.Asin(min(math.Sqrt(x*x+y*y+z*z)/2, 1))
+		} else {
+			km = o.km(spot)
+		}
+		d.km[i] = float32(km)
+		d.order = append(d.order, uint64(math.Float32bits(float32(math.MaxInt16+km)))<<16|uint64(i))
+	}
+	slices.Sort(d.order)
+	r := row{spots: make([]uint16, len(spots))}
+	for i, key := range d.order {
+		r.spots[i] = uint16(key)
+	}
 	for from := 0; from < len(r.spots); {
 		first, end := d.km[r.spots[from]], from+1
 		until := first
 		if first > inside {
-			until = reach(first, d.near)
+			until = float32(reach(float64(first), d.near))
 		}
 		for end < len(r.spots) && d.km[r.spots[end]] <= until {
 			end++
@@ -266,4 +287,12 @@ func (d *distances) row(o *origin, spots []zones.Place) row {
 		from = end
 	}
 	return r
+}
+
+// unit returns the point on a ball of radius 1.
+func unit(p zones.Point) [3]float64 {
+	const rad = math.Pi / 180
+	north, out := math.Sincos(p.Lat * rad)
+	east, zero := math.Sincos(p.Lon * rad)
+	return [3]float64{out * zero, out * east, north}
 }

@@ -79,7 +79,7 @@ func (m *sample) oracle(q *dns.Msg, client netip.Addr) *dns.Msg {
 			scope = prefix.Bits()
 		}
 		place, _ := m.atlas.Find(asked)
-		switch deck := [2]uint32{pool.deckFor(0, place), pool.deckFor(1, place)}; {
+		switch deck := [2]uint32{m.deckFor(pool, 0, place), m.deckFor(pool, 1, place)}; {
 		case deck[family] != noDeck:
 			want.Answer = m.due(deck[family], question.Name)
 			if scope >= 0 {

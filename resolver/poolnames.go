@@ -1,22 +1,25 @@
 package resolver
 
-import "slices"
+// addNames sets apexes and names, or takes those of a Snapshot that has the
+// same: they tell which deck to take, not what is in it.
+func (s *Snapshot) addNames(previous *Snapshot) error {
+	if p := previous; p != nil && p.ground == s.ground && p.Serial == s.Serial {
+		s.names, s.apexes = p.names, p.apexes
+		return nil
+	}
+	r := s.ground.registry
+	s.names = make(map[string]*name, (1+len(r.Zone.Also))*perFamily*len(r.Pools)*(1+len(s.ground.labels))+16)
+	if err := s.addStatic(r); err != nil {
+		return err
+	}
+	s.addPoolNames()
+	return nil
+}
 
 // addPoolNames puts the pool's names below every apex: the apex itself,
 // continents, countries and sites, tenants and the same places below them, each
-// bare and numbered. What hangs
-// on the client's place has a table by place, shared by all apexes; the names
-// of places mean the same to every client.
+// bare and numbered. What hangs on the client's place has no label.
 func (s *Snapshot) addPoolNames() {
-	// Suits stand by pool, family and quarter, the bare one first.
-	const perFamily = 1 + quartersOf
-	var byPlace, fixed [][]uint32
-	base := uint32(0)
-	for _, suit := range s.suits {
-		byPlace = append(byPlace, moved(suit.byPlace, base))
-		fixed = append(fixed, moved(suit.fixed, base))
-		base += uint32(len(suit.decks))
-	}
 	for i, apex := range s.apexes {
 		for number := range perFamily {
 			prefix := ""
@@ -24,42 +27,25 @@ func (s *Snapshot) addPoolNames() {
 				prefix = label(string(rune('0' + number - 1)))
 			}
 			for p, pool := range s.ground.registry.Pools {
-				below := label(pool.Name) + apex.wire
-				n := s.poolName(prefix+below, i)
-				for family := range n.byPlace {
-					n.byPlace[family] = byPlace[(2*p+family)*perFamily+number]
-				}
+				below, suit := label(pool.Name)+apex.wire, 2*p*perFamily+number
+				s.poolName(prefix+below, i, suit, byClient)
 				for l, place := range s.ground.labels {
-					n := s.poolName(prefix+label(place)+below, i)
-					for family := range n.fixed {
-						n.fixed[family] = fixed[(2*p+family)*perFamily+number][l]
-					}
+					s.poolName(prefix+label(place)+below, i, suit, l)
 				}
 			}
 		}
 	}
 }
 
-// poolName returns the name at that owner, which may have static records.
-func (s *Snapshot) poolName(owner string, apex int) *name {
+// poolName makes a pool name of the one at that owner, which may have static
+// records.
+func (s *Snapshot) poolName(owner string, apex, suit, label int) {
 	n := s.names[owner]
 	if n == nil {
 		n = &name{apex: apex}
 		s.names[owner] = n
 	}
-	n.pool, n.fixed = true, [2]uint32{noDeck, noDeck}
-	return n
-}
-
-// moved returns a suit's deck numbers as numbers in Snapshot.decks.
-func moved(decks []uint32, base uint32) []uint32 {
-	all := slices.Clone(decks)
-	for i := range all {
-		if all[i] != noDeck {
-			all[i] += base
-		}
-	}
-	return all
+	n.pool, n.suit, n.label = true, suit, label
 }
 
 // label returns a DNS label in wire format, nothing for "".

@@ -162,7 +162,7 @@ func TestPanic(t *testing.T) {
 	m := newSample(t)
 	wire, _ := wireName("broken.pool.example.")
 	n := m.at(wire, 0)
-	n.pool, n.fixed[0] = true, uint32(len(m.decks))
+	n.pool, n.suit = true, len(m.suits)
 	var mu sync.Mutex
 	var log bytes.Buffer
 	s := serving(t, m, Config{Log: slog.New(slog.NewTextHandler(locked{&mu, &log}, nil))}, "127.0.0.1:0")

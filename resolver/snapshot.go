@@ -12,7 +12,8 @@ type Snapshot struct {
 	apexes []apex
 	names  map[string]*name // by owner name: wire format, lower case, root octet included
 	decks  []deck
-	suits  []*suit // what decks is made of, in that order
+	suits  []*suit  // what decks is made of, in that order
+	bases  []uint32 // by suit: index of its first deck
 
 	ground *ground // for the next Build
 	stats  Stats
@@ -32,11 +33,12 @@ type name struct {
 	pool   bool // answers A and AAAA from decks
 	static []rrset
 
-	// Decks by family (0: A, 1: AAAA). byPlace is indexed by zones.PlaceID and
-	// nil for names that mean the same to every client; those use fixed.
-	byPlace [2][]uint32
-	fixed   [2]uint32
+	suit  int // index into Snapshot.suits for A; the one for AAAA is perFamily further
+	label int // index into ground.labels for names that mean the same to every client, else byClient
 }
+
+// byClient is the label of a name that means the client's own place.
+const byClient = -1
 
 // noDeck stands where nobody of that family may be handed out.
 const noDeck = ^uint32(0)
@@ -90,13 +92,20 @@ type suit struct {
 
 // deckFor returns the deck index for the family (0: A, 1: AAAA) of a pool name
 // as seen from place.
-func (n *name) deckFor(family int, place zones.PlaceID) uint32 {
-	if n.byPlace[family] != nil {
-		return n.byPlace[family][place]
+func (s *Snapshot) deckFor(n *name, family int, place zones.PlaceID) uint32 {
+	i := n.suit + family*perFamily
+	var deck uint32
+	if suit := s.suits[i]; n.label == byClient {
+		deck = suit.byPlace[place]
+	} else {
+		deck = suit.fixed[n.label]
 	}
-	return n.fixed[family]
+	if deck != noDeck {
+		deck += s.bases[i]
+	}
+	return deck
 }
 
 // clientDependent reports whether the answer depends on where the client is,
 // and so whether an ECS scope may be other than 0.
-func (n *name) clientDependent() bool { return n.byPlace[0] != nil || n.byPlace[1] != nil }
+func (n *name) clientDependent() bool { return n.pool && n.label == byClient }

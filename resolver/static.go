@@ -110,7 +110,7 @@ func (s *Snapshot) addHost(server zones.Nameserver) error {
 func (s *Snapshot) at(wire string, apex int) *name {
 	n := s.names[wire]
 	if n == nil {
-		n = &name{apex: apex, fixed: [2]uint32{noDeck, noDeck}}
+		n = &name{apex: apex}
 		s.names[wire] = n
 		if up := wire[1+wire[0]:]; len(wire) > len(s.apexes[apex].wire) {
 			s.at(up, apex)

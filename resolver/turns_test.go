@@ -39,7 +39,7 @@ func TestTurns(t *testing.T) {
 		}
 		s = built[weather]
 		turns = newTurns(s, turns, 1)
-		number := s.names[ownerOf("pool.example")].deckFor(0, 0) // nobody knows where: one ring of all
+		number := s.deckFor(s.names[ownerOf("pool.example")], 0, 0) // nobody knows where: one ring of all
 		in := 0.0
 		for _, m := range r.Members {
 			if scores[m.Addresses[0]].Standing == zones.In {
@@ -84,7 +84,7 @@ func TestTurnsSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, turns = next, newTurns(next, turns, 9)
-		for _, m := range ask(t, s, "pool.example", 0, nowhere, turns.next(s.names[ownerOf("pool.example")].deckFor(0, 0))) {
+		for _, m := range ask(t, s, "pool.example", 0, nowhere, turns.next(s.deckFor(s.names[ownerOf("pool.example")], 0, 0))) {
 			count[m]++
 		}
 	}

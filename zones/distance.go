@@ -2,8 +2,8 @@ package zones
 
 import "math"
 
-// earthRadius is the mean radius of the earth in km (IUGG).
-const earthRadius = 6371.0088
+// EarthRadius is the mean radius of the earth in km (IUGG).
+const EarthRadius = 6371.0088
 
 // Distance returns the great-circle distance between a and b in km, 0 to about
 // 20,015, on a sphere (within 0.6 % of the ellipsoid). ok is false when either
@@ -16,5 +16,5 @@ func Distance(a, b Point) (km float64, ok bool) {
 	lat, lon := math.Sin((b.Lat-a.Lat)*rad/2), math.Sin((b.Lon-a.Lon)*rad/2)
 	// Haversine: unlike the law of cosines it keeps its precision for near points.
 	h := lat*lat + math.Cos(a.Lat*rad)*math.Cos(b.Lat*rad)*lon*lon
-	return 2 * earthRadius * math.Asin(math.Sqrt(min(h, 1))), true
+	return 2 * EarthRadius * math.Asin(math.Sqrt(min(h, 1))), true
 }
