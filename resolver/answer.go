@@ -64,7 +64,9 @@ func (s *Snapshot) resolve(r *reply, q *query, client netip.Addr, turns *Turns) 
 	n := s.names[string(q.name[:q.nameLen])]
 	switch {
 	case n == nil:
-		s.deny(r, q)
+		if !s.tell(r, q, client) {
+			s.deny(r, q)
+		}
 	case q.qtype == dns.TypeANY && (n.pool || len(n.static) > 0):
 		r.answered(append(r.buf, hinfo...), 1)
 	case n.pool && q.qtype == dns.TypeA:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"time"
 	"unsafe"
 
 	"github.com/timepool/timepool/zones"
@@ -23,6 +24,11 @@ type Options struct {
 	// names when registry and Atlas are the same two, and every suit (pool, quarter
 	// and family) with the same hosts.
 	Previous *Snapshot
+
+	// What TXT _status tells; no answer of the pool depends on it.
+	Version    string
+	Generation uint64 // of the registry
+	Started    time.Time
 }
 
 // Stats is what a Snapshot holds.
@@ -41,6 +47,18 @@ type Stats struct {
 type Line struct {
 	Pool string // "" for the whole pool
 	IPv6 bool
+}
+
+// String is "AAAA of the whole pool".
+func (l Line) String() string {
+	family := 0
+	if l.IPv6 {
+		family = 1
+	}
+	if l.Pool == "" {
+		return typeName(family) + " of the whole pool"
+	}
+	return typeName(family) + " of pool " + l.Pool
 }
 
 // Stats returns what s holds, for a log line and for metrics.
@@ -62,7 +80,8 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{Serial: o.Serial, atlas: a, ecs: r.Zone.ECS, ground: g}
+	s := &Snapshot{Serial: o.Serial, atlas: a, ecs: r.Zone.ECS, ground: g, scores: scores, made: o}
+	s.made.Previous = nil
 	if err := s.addNames(o.Previous); err != nil {
 		return nil, err
 	}

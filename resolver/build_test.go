@@ -208,7 +208,7 @@ func TestStandings(t *testing.T) {
 			t.Errorf("%s family %d: %s, want %s", c.owner, c.family, got, c.want)
 		}
 	}
-	if got, want := fmt.Sprint(s.Stats().Resort, s.Stats().Empty), "[{ true} {dmz true}] []"; got != want {
+	if got, want := fmt.Sprint(s.Stats().Resort, s.Stats().Empty), "[AAAA of the whole pool AAAA of pool dmz] []"; got != want {
 		t.Errorf("resort, empty: %s, want %s", got, want)
 	}
 

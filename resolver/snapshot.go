@@ -17,6 +17,9 @@ type Snapshot struct {
 
 	ground *ground // for the next Build
 	stats  Stats
+
+	scores zones.Scores // what it was made of, for Explain
+	made   Options      // the same; no Previous
 }
 
 // apex is one served zone: zone.name or one of zone.also.

@@ -44,6 +44,8 @@ type Zone struct {
 	Serial        uint32        `yaml:"serial" doc:"A fixed SOA serial, so that all nodes agree; 0: it moves by itself."`
 	Default       string        `yaml:"default" doc:"The site of clients that neither the sites' networks nor GeoIP place."` // "" for none
 	ECS           ECS           `yaml:"ecs" default:"on" enum:"on off" doc:"Whose EDNS client subnet is believed: on (everybody's), off, or {trusted: [networks]}."`
+
+	Debug []netip.Prefix `yaml:"debug" min:"1" doc:"Who may ask for TXT _why.NAME, _status and _member; this host and the sites' networks unless given."` // nil unless given
 }
 
 // Near is a tolerance: the larger of the two counts.

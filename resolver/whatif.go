@@ -1,0 +1,145 @@
+package resolver
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// Outlook is what would become of the whole pool without some members. Load is
+// modelled: every site has as many clients as any other, they ask for the bare
+// apex, and each uses all addresses of its answers alike.
+type Outlook struct {
+	Lost   []string   `json:"lost"` // members, in the registry's order
+	Sites  []Prospect `json:"sites"`
+	Broken []Broken   `json:"broken"` // floors that cannot be met by anybody, before or after
+}
+
+// Prospect is one site in one family. Members that stand in no site are under
+// the site "".
+type Prospect struct {
+	Site   string `json:"site"`
+	Type   string `json:"type"` // A or AAAA
+	Before Load   `json:"before"`
+	After  Load   `json:"after"`
+}
+
+// Load is what a site gives, and what its clients get.
+type Load struct {
+	Usable int     `json:"usable"` // members here that are fit to be handed out
+	Share  float64 `json:"share"`  // of all clients' load that members here carry, 0 … 1
+	Km     float64 `json:"km"`     // from the clients here to what they are handed out, on average; 0 when that is nothing
+	Served bool    `json:"served"` // the clients here get an answer
+}
+
+// Broken is a pool and family with fewer members than its floor.
+type Broken struct {
+	Pool   string `json:"pool"` // "" for the whole pool
+	Type   string `json:"type"`
+	Floor  int    `json:"floor"`
+	Before int    `json:"before"` // usable members
+	After  int    `json:"after"`
+}
+
+// WhatIf tells what would become of s without the members of lost: each is a
+// member's name, or a site's for all that stand there. It builds the Snapshot
+// that would be published.
+//
+// Errors: a name that is neither, and those of Build.
+func (s *Snapshot) WhatIf(lost []string) (*Outlook, error) {
+	g, scores := s.ground, maps.Clone(s.scores)
+	o := &Outlook{Lost: []string{}, Sites: []Prospect{}, Broken: []Broken{}}
+	known := map[string]bool{}
+	for _, site := range g.registry.Sites {
+		known[site.Name] = true
+	}
+	for i := range g.registry.Members {
+		m := &g.registry.Members[i]
+		known[m.Name] = true
+		if site := g.spots[g.spot[i]].Site; !slices.Contains(lost, m.Name) && (site == "" || !slices.Contains(lost, site)) {
+			continue
+		}
+		o.Lost = append(o.Lost, m.Name)
+		for _, a := range m.Addresses {
+			delete(scores, a.Unmap()) // missing is Out
+		}
+	}
+	for _, name := range lost {
+		if !known[name] {
+			return nil, fmt.Errorf("lose %s: the registry has neither a site nor a member of that name", name)
+		}
+	}
+	options := s.made
+	options.Previous = s
+	after, err := Build(g.registry, g.atlas, scores, options)
+	if err != nil {
+		return nil, err
+	}
+	for family := range 2 {
+		was, is := s.loads(family), after.loads(family)
+		for site := range is {
+			if name := siteAt(g, site); name != "" || was[site].Usable > 0 {
+				o.Sites = append(o.Sites, Prospect{name, typeName(family), was[site], is[site]})
+			}
+		}
+		for p := range g.registry.Pools {
+			pool, was, is := &g.registry.Pools[p], s.usable(p, family), after.usable(p, family)
+			if is < pool.Floor && (was > 0 || family == 0) { // a pool without IPv6 misses none
+				o.Broken = append(o.Broken, Broken{pool.Name, typeName(family), pool.Floor, was, is})
+			}
+		}
+	}
+	return o, nil
+}
+
+func siteAt(g *ground, i int) string {
+	if i == len(g.registry.Sites) {
+		return ""
+	}
+	return g.registry.Sites[i].Name
+}
+
+// usable counts the hosts of a pool that may be handed out.
+func (s *Snapshot) usable(pool, family int) int { return len(s.suitOf(pool, -1, family).hosts) }
+
+// loads is what each site gives and gets, in the registry's order; behind them
+// what stands in none.
+func (s *Snapshot) loads(family int) []Load {
+	g := s.ground
+	all, at := make([]Load, len(g.registry.Sites)+1), map[string]int{"": len(g.registry.Sites)}
+	for i, site := range g.registry.Sites {
+		at[site.Name] = i
+	}
+	siteOf := map[netip.Addr]*zones.Place{}
+	for i := range g.registry.Members {
+		for _, a := range g.registry.Members[i].Addresses {
+			siteOf[a.Unmap()] = &g.spots[g.spot[i]]
+		}
+	}
+	for _, h := range s.suitOf(0, -1, family).hosts {
+		all[at[g.spots[h.spot].Site]].Usable++
+	}
+	n := s.names[s.apexes[0].wire]
+	for client := range g.registry.Sites {
+		id := zones.PlaceID(1 + client) // as NewAtlas numbers them
+		number := n.deckFor(family, id)
+		if number == noDeck {
+			continue
+		}
+		from, drawn, sum := origin{Place: canonical(g.atlas.Place(id))}, s.decks[number].odds(), 0.0
+		addrs := slices.SortedFunc(maps.Keys(drawn), netip.Addr.Compare) // floats add up alike
+		for _, a := range addrs {
+			sum += drawn[a].share
+		}
+		all[client].Served = true
+		for _, a := range addrs {
+			part, spot := drawn[a].share/sum, siteOf[a]
+			all[at[spot.Site]].Share += part / float64(len(g.registry.Sites))
+			all[client].Km += part * max(from.km(spot), 0)
+		}
+	}
+	return all
+}
