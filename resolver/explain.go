@@ -106,7 +106,7 @@ func (s *Snapshot) explain(client netip.Addr, asked *netip.Prefix, wire string, 
 		from = s.ground.asked(e.Asked)
 	}
 	for family := range e.Types {
-		e.Types[family] = s.choice(n.deckFor(family, id), pool, e.Number, family, &from)
+		e.Types[family] = s.choice(s.deckFor(n, family, id), pool, e.Number, family, &from)
 	}
 	return e
 }

@@ -30,9 +30,18 @@ func whereOf(p zones.Place) string {
 // mostLines is how many addresses of one kind and family Lines names.
 const mostLines = 24
 
-// Lines is e for people and for TXT records, each line whole by itself: a
-// resolver may hand records on in any order.
+// Lines is e for TXT records, each line whole by itself: a resolver may hand
+// records on in any order.
 func (e *Explanation) Lines() []string {
+	lines := e.Head()
+	for i := range e.Types {
+		lines = e.Types[i].lines(lines)
+	}
+	return lines
+}
+
+// Head says who asks for what; the Types say what is dealt.
+func (e *Explanation) Head() []string {
 	what := "source"
 	if e.Subnet {
 		what = "client subnet"
@@ -48,9 +57,6 @@ func (e *Explanation) Lines() []string {
 	}
 	if e.Number >= 0 {
 		lines = append(lines, fmt.Sprintf("%s: the members behind the number %d", e.Name, e.Number))
-	}
-	for i := range e.Types {
-		lines = e.Types[i].lines(lines)
 	}
 	return lines
 }

@@ -125,7 +125,7 @@ func (s *Snapshot) loads(family int) []Load {
 	n := s.names[s.apexes[0].wire]
 	for client := range g.registry.Sites {
 		id := zones.PlaceID(1 + client) // as NewAtlas numbers them
-		number := n.deckFor(family, id)
+		number := s.deckFor(n, family, id)
 		if number == noDeck {
 			continue
 		}

@@ -19,6 +19,7 @@ type Status struct {
 	Uptime     time.Duration     `json:"uptime_ns"`
 	Answering  bool              `json:"answering"` // DNS sockets are open
 	Monitor    monitor.Status    `json:"monitor"`
+	Notices    []string          `json:"notices"`     // pools on their last resort, or empty
 	LastReload *Reload           `json:"last_reload"` // null before the first
 	Queries    map[string]uint64 `json:"queries"`     // by verdict, since the start
 }
@@ -37,6 +38,8 @@ func (n *node) controlServer() *http.Server {
 		}
 		reply(w, outcome)
 	})
+	mux.HandleFunc("GET /v1/explain", n.handleExplain)
+	mux.HandleFunc("GET /v1/what-if", n.handleWhatIf)
 	for pattern, handler := range n.extra {
 		mux.HandleFunc(pattern, handler)
 	}
@@ -74,7 +77,7 @@ func (n *node) status() Status {
 	current := n.inForce.Load()
 	return Status{
 		Version: buildVersion(), Zone: current.registry.Zone.Name, Generation: current.number, Serial: current.snapshot.Serial,
-		Uptime: time.Since(n.started), Answering: n.dnsOpen.Load(), Monitor: n.monitorStatus(),
+		Uptime: time.Since(n.started), Answering: n.dnsOpen.Load(), Monitor: n.monitorStatus(), Notices: n.notices(),
 		LastReload: n.lastReload.Load(), Queries: queries(n.dns.Counters()),
 	}
 }
@@ -83,7 +86,7 @@ func (n *node) status() Status {
 func (n *node) view() web.View {
 	current := n.inForce.Load()
 	v := web.View{
-		Registry: current.registry, Members: n.members(), Status: n.monitorStatus(), Generation: current.number,
+		Registry: current.registry, Members: n.members(), Status: n.monitorStatus(), Notices: n.notices(), Generation: current.number,
 		Serial: current.snapshot.Serial, Version: buildVersion(), Started: n.started,
 	}
 	if !n.dnsOpen.Load() {

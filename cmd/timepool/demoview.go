@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -99,7 +100,10 @@ func (f *demoFlags) hints(registry string) []string {
 	}
 	return []string{
 		"Registry, watched while you edit it: " + registry,
+		"  " + self + " what-if --lose tyo --socket " + filepath.Join(filepath.Dir(registry), "timepool.sock"),
+		dig + "+subnet=10.48.0.0/16 pool.example   # from New York",
 		dig + "+subnet=10.32.0.0/16 pool.example   # from Tokyo",
+		dig + "+subnet=10.32.0.0/16 TXT _why.pool.example   # and why",
 		dig + "2.pool.example AAAA",
 		dig + "asia.pool.example",
 		dig + "pool.example",

@@ -141,6 +141,9 @@ func (a *app) printStatus(s Status) error {
 	if s.Monitor.Warning != "" {
 		fmt.Fprintf(&b, "warning     %s\n", s.Monitor.Warning)
 	}
+	for _, notice := range s.Notices {
+		fmt.Fprintf(&b, "notice      %s\n", notice)
+	}
 	if r := s.LastReload; r != nil && !r.Accepted {
 		fmt.Fprintf(&b, "last edit   refused: %s\n", r.Why)
 	}

@@ -46,8 +46,10 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-cha
 			return err
 		}
 	}
+	var told []string
 	for {
 		redeal := time.After(time.Until(time.Now().Truncate(epoch).Add(epoch)))
+		told = n.tellChanges(told)
 		var serialDue <-chan time.Time
 		if due := n.inForce.Load().serialDue; !due.IsZero() {
 			serialDue = time.After(time.Until(due))
@@ -131,7 +133,10 @@ func (n *node) publish(g generation) error {
 	kept := g.serial
 	g.serial, g.serialDue = kept.next(g.registry, time.Now())
 	var err error
-	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous})
+	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{
+		Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous,
+		Version: buildVersion(), Generation: g.number, Started: n.started,
+	})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	}
 	root.AddCommand(
 		a.serveCommand(), a.checkCommand(), a.probeCommand(), a.membersCommand(), a.statusCommand(), a.reloadCommand(),
+		a.explainCommand(), a.whatIfCommand(),
 		a.respondCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand(),
 	)
 	return root

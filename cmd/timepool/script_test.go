@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  scriptExits,
 			"answer": scriptAnswer,
+			"told":   scriptTold,
 			"until":  scriptUntil,
 			"expand": scriptExpand,
 		},
@@ -107,9 +108,7 @@ func scriptAnswer(ts *testscript.TestScript, neg bool, args []string) {
 
 // lookup asks the DNS server for A and AAAA with Go's own resolver.
 func lookup(server, name string) []string {
-	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, server)
-	}}
+	r := resolverAt(server)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	addrs, err := r.LookupNetIP(ctx, "ip", name+".")
@@ -122,6 +121,36 @@ func lookup(server, name string) []string {
 	}
 	slices.Sort(texts)
 	return slices.Compact(texts)
+}
+
+// scriptTold: [!] told NAME TEXT asks $DNS until a TXT record of NAME holds TEXT,
+// or with ! until there is none to have.
+func scriptTold(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 && !(neg && len(args) == 1) {
+		ts.Fatalf("usage: told NAME TEXT, ! told NAME")
+	}
+	var lines []string
+	var err error
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		lines, err = resolverAt(ts.Getenv("DNS")).LookupTXT(ctx, args[0]+".")
+		cancel()
+		var fault *net.DNSError
+		if neg && errors.As(err, &fault) && !fault.IsTimeout {
+			return
+		}
+		if !neg && slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, args[1]) }) {
+			return
+		}
+	}
+	ts.Fatalf("%s tells %q, %v", args[0], lines, err)
+}
+
+// resolverAt is Go's own resolver, asking that server.
+func resolverAt(server string) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, server)
+	}}
 }
 
 // scriptUntil: until PATTERN COMMAND... runs it again and again until its

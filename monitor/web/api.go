@@ -38,13 +38,14 @@ type node struct {
 	Waiting    string    `json:"waiting"` // why it is not ready, "" when it is
 	Addresses  int       `json:"addresses"`
 	In         int       `json:"in"`
+	Notices    []string  `json:"notices"`
 	monitor.Status
 }
 
 func status(w http.ResponseWriter, v View) {
 	n := node{
 		Zone: v.zone(), Version: v.Version, Started: v.Started, Generation: v.Generation, Serial: v.Serial,
-		Ready: v.Ready == nil, Addresses: len(v.Members), In: in(v.Members), Status: v.Status,
+		Ready: v.Ready == nil, Addresses: len(v.Members), In: in(v.Members), Notices: append([]string{}, v.Notices...), Status: v.Status,
 	}
 	if v.Ready != nil {
 		n.Waiting = v.Ready.Error()

@@ -146,6 +146,7 @@ func TestBanners(t *testing.T) {
 		"Frozen":              func(v *View) { v.Status.Frozen = true },
 		"Booting":             func(v *View) { v.Status.Booting = true },
 		"Last resort":         func(v *View) { v.Status.Resort = true },
+		"Nobody: A of dmz":    func(v *View) { v.Notices = []string{"Nobody: A of dmz"} },
 		"kernel says unsync":  func(v *View) { v.Status.Warning = "kernel says unsync" },
 		"Not ready: no round": func(v *View) { v.Ready = errors.New("no round") },
 		"SERVFAIL":            func(v *View) { v.Members = v.Members[1:3] },

@@ -135,6 +135,8 @@ func banners(v View) []string {
 		lines = append(lines, "Frozen: this node does not trust its own clock or network, so no score moves.")
 	}
 	switch {
+	case len(v.Notices) > 0:
+		lines = append(lines, v.Notices...)
 	case v.Status.Resort:
 		lines = append(lines, "Last resort: nobody is in, so members that merely fell silent are handed out.")
 	case len(v.Members) > 0 && in(v.Members) == 0:

@@ -13,8 +13,9 @@ type View struct {
 	Registry   *zones.Registry  // nil before the first one is loaded
 	Members    []monitor.Member // one per address, in the registry's order
 	Status     monitor.Status
-	Generation uint64 // of the registry: 1 is the first one loaded
-	Serial     uint32 // of the SOA that is served
+	Notices    []string // pools on their last resort, or empty: a sentence each
+	Generation uint64   // of the registry: 1 is the first one loaded
+	Serial     uint32   // of the SOA that is served
 	Version    string
 	Started    time.Time
 	Ready      error // why the node should not be asked yet; nil when it should

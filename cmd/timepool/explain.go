@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/timepool/timepool/resolver"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain CLIENT NAME",
+		Short: "Say what a client gets under a pool name, and why: its place, who is near, who is out",
+		Long: `Asks the running node what a client gets under a pool name, and why.
+
+CLIENT is an address, as if it asked itself, or a network, as if a resolver told
+its client subnet. NAME is a pool name, with the zone or without: 0.europe`,
+		Args: cobra.ExactArgs(2),
+		RunE: action(func(c *cobra.Command, args []string) error {
+			if _, _, err := parseClient(args[0]); err != nil {
+				return fail(exitUsage, err)
+			}
+			node, err := a.client()
+			if err != nil {
+				return err
+			}
+			var e resolver.Explanation
+			q := url.Values{"client": args[:1], "name": args[1:]}
+			if err := node.ask(c.Context(), "GET", "/v1/explain?"+q.Encode(), &e); err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return printJSON(a.out, e)
+			}
+			fmt.Fprintln(a.out, strings.Join(e.Head(), "\n"))
+			return printTable(a.out, explainHeads, explainRows(&e))
+		}),
+	}
+}
+
+// parseClient takes an address or a prefix.
+func parseClient(text string) (addr netip.Addr, subnet netip.Prefix, err error) {
+	if strings.Contains(text, "/") {
+		if subnet, err = netip.ParsePrefix(text); err == nil {
+			subnet = subnet.Masked()
+			return subnet.Addr(), subnet, nil
+		}
+	} else if addr, err = netip.ParseAddr(text); err == nil {
+		return addr, subnet, nil
+	}
+	return addr, subnet, fmt.Errorf("client %q: wants an address or a network, 10.16.0.0/24", text)
+}
+
+// handleExplain answers GET /v1/explain?client=…&name=….
+func (n *node) handleExplain(w http.ResponseWriter, r *http.Request) {
+	client, subnet, err := parseClient(r.FormValue("client"))
+	if err == nil {
+		var e *resolver.Explanation
+		if e, err = n.inForce.Load().snapshot.Explain(client, subnet, r.FormValue("name")); err == nil {
+			reply(w, e)
+			return
+		}
+	}
+	refuse(w, http.StatusBadRequest, err.Error())
+}
+
+var explainHeads = []string{"TYPE", "RING", "MEMBER", "ADDRESS", "SITE", "KM", "WEIGHT", "SHARE", "SCORE", "WHY"}
+
+func explainRows(e *resolver.Explanation) (rows [][]cell) {
+	for i := range e.Types {
+		c := &e.Types[i]
+		if c.Answers == 0 {
+			rows = append(rows, []cell{{text: c.Type}, {"none", red}, {}, {}, {}, {}, {}, {}, {}, {text: "nobody may be handed out"}})
+		}
+		for number, ring := range c.Rings {
+			why := ring.Widened
+			if c.Resort {
+				why = "last resort: nobody is in"
+			}
+			for _, m := range ring.Members {
+				rows = append(rows, []cell{
+					{text: c.Type}, {fmt.Sprint(number + 1), green}, {text: m.Member}, {text: m.Address.String()}, {text: m.Site},
+					{text: fmt.Sprintf("%.0f", m.Km)}, {text: fmt.Sprint(m.Weight)}, {text: fmt.Sprintf("%.1f%%", 100*m.Share)},
+					{text: fmt.Sprintf("%.1f", m.Score)}, {text: why},
+				})
+			}
+		}
+		for _, absent := range []struct {
+			list  []resolver.Absent
+			word  string
+			paint paint
+		}{{c.Further, "-", dim}, {c.Out, "out", red}} {
+			for _, m := range absent.list {
+				rows = append(rows, []cell{
+					{text: c.Type}, {absent.word, absent.paint}, {text: m.Member}, {text: m.Address.String()}, {text: m.Site},
+					{text: fmt.Sprintf("%.0f", m.Km)}, {}, {}, {}, {text: m.Why},
+				})
+			}
+		}
+	}
+	return rows
+}

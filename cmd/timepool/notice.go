@@ -1,0 +1,73 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/timepool/timepool/resolver"
+	"github.com/timepool/timepool/zones"
+)
+
+// notices says which pools do not answer as they should, from what is in force;
+// nothing before DNS is open.
+func (n *node) notices() []string {
+	lines := []string{} // not nil: JSON wants [] and not null
+	if !n.dnsOpen.Load() {
+		return lines
+	}
+	current := n.inForce.Load()
+	stats := current.snapshot.Stats()
+	for _, l := range stats.Resort {
+		lines = append(lines, "Last resort: "+l.String()+": nobody is in, so members that merely fell silent are handed out.")
+	}
+	for _, l := range stats.Empty {
+		if meant(current.registry, l) {
+			lines = append(lines, "Nobody: "+l.String()+": no member may be handed out.")
+		}
+	}
+	return lines
+}
+
+// meant reports whether the registry has anybody to hand out in that pool and
+// family: many an organisation has no IPv6, and nothing is wrong then.
+func meant(r *zones.Registry, l resolver.Line) bool {
+	pool := r.Pools[slices.IndexFunc(r.Pools, func(p zones.Pool) bool { return p.Name == l.Pool })]
+	for i := range r.Members {
+		m := &r.Members[i]
+		if m.State != zones.Active || m.Netspeed <= 0 || !pool.Has(m) {
+			continue
+		}
+		for _, a := range m.Addresses {
+			if a.Unmap().Is6() == l.IPv6 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tellChanges logs what became of the notices and of the monitor's trust in
+// itself since told, each once, and returns what holds now.
+func (n *node) tellChanges(told []string) []string {
+	now := n.notices()
+	status := n.monitorStatus()
+	if status.Frozen {
+		now = append(now, "Frozen: no score moves, as this node does not trust its own clock or network.")
+	}
+	if status.Booting {
+		now = append(now, "Booting: members whose every check was good are handed out early.")
+	}
+	if status.Warning != "" {
+		now = append(now, status.Warning)
+	}
+	for _, line := range now {
+		if !slices.Contains(told, line) {
+			n.log.Warn("notice", "says", line)
+		}
+	}
+	for _, line := range told {
+		if !slices.Contains(now, line) {
+			n.log.Info("notice is over", "said", line)
+		}
+	}
+	return now
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/timepool/timepool/resolver"
+)
+
+func (a *app) whatIfCommand() *cobra.Command {
+	var lose []string
+	c := &cobra.Command{
+		Use:   "what-if --lose SITE|MEMBER [--lose …]",
+		Short: "Say what would become of load, distances and floors without a site or a member",
+		Long: `Asks the running node for the answers it would give without some sites or members,
+and compares them with those it gives. Nothing is changed.
+
+The load is a model: every site has as many clients as any other, they ask for
+the zone's own name, and each uses all addresses of its answer alike. KM is from
+a site's clients to what they are handed out, on average.`,
+		Args: cobra.NoArgs,
+		RunE: action(func(c *cobra.Command, _ []string) error {
+			if len(lose) == 0 {
+				return fail(exitUsage, errors.New("what-if: say what is lost: --lose SITE or --lose MEMBER"))
+			}
+			node, err := a.client()
+			if err != nil {
+				return err
+			}
+			var o resolver.Outlook
+			if err := node.ask(c.Context(), "GET", "/v1/what-if?"+url.Values{"lose": lose}.Encode(), &o); err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return printJSON(a.out, o)
+			}
+			return a.printOutlook(&o)
+		}),
+	}
+	c.Flags().StringArrayVar(&lose, "lose", nil, "a site or a member; may be repeated")
+	return c
+}
+
+// handleWhatIf answers GET /v1/what-if?lose=….
+func (n *node) handleWhatIf(w http.ResponseWriter, r *http.Request) {
+	o, err := n.inForce.Load().snapshot.WhatIf(r.URL.Query()["lose"])
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	reply(w, o)
+}
+
+func (a *app) printOutlook(o *resolver.Outlook) error {
+	fmt.Fprintf(a.out, "without %s\n", cmp.Or(strings.Join(o.Lost, ", "), "anybody"))
+	var rows [][]cell
+	for _, p := range o.Sites {
+		colour := paint("")
+		if p.After != p.Before {
+			colour = yellow
+		}
+		if p.Before.Usable > 0 && p.After.Usable == 0 {
+			colour = red
+		}
+		km := func(l resolver.Load) string {
+			switch {
+			case p.Site == "":
+				return "-" // no clients are taken to be there
+			case !l.Served:
+				return "no answer"
+			}
+			return fmt.Sprintf("%.0f", l.Km)
+		}
+		rows = append(rows, []cell{
+			{text: cmp.Or(p.Site, "(no site)")}, {text: p.Type}, {change(strconv.Itoa, p.Before.Usable, p.After.Usable), colour},
+			{change(percent, p.Before.Share, p.After.Share), colour}, {change(km, p.Before, p.After), colour},
+		})
+	}
+	err := printTable(a.out, []string{"SITE", "TYPE", "USABLE", "LOAD", "KM"}, rows)
+	for _, b := range o.Broken {
+		line := resolver.Line{Pool: b.Pool, IPv6: b.Type == "AAAA"}
+		fmt.Fprintf(a.out, "floor of %d not met: %s, %s members\n", b.Floor, line, change(strconv.Itoa, b.Before, b.After))
+	}
+	return err
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
+
+// change is "before → after", or one of them when they read the same.
+func change[T any](say func(T) string, before, after T) string {
+	if b, a := say(before), say(after); a != b {
+		return b + " → " + a
+	}
+	return say(after)
+}
