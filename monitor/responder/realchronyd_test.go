@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -121,5 +122,27 @@ func TestRealChronydFollowsServer(t *testing.T) {
 	conn.send(packet(4, 3))
 	if got := conn.receive(); got[1] != 2 || got[0]>>6 != 0 {
 		t.Errorf("the second announces % x", got)
+	}
+}
+
+// A real chronyd that asks for interleaved mode gets it.
+func TestRealChronydInterleaves(t *testing.T) {
+	upstream := NewClock(-20, nil, Stated('G'<<24|'P'<<16|'S'<<8, time.Millisecond))
+	upstream.Poll(t.Context())
+	s := &Server{State: upstream.State, Interleave: 1024}
+	addr := open(t, s)
+	run(t, s)
+	logs := t.TempDir()
+	c := NewClock(-20, nil, Chronyd(startChronyd(t, "logdir "+logs, "log rawmeasurements",
+		fmt.Sprintf("server 127.0.0.1 port %d minpoll -4 maxpoll -4 xleave", addr.Port()))))
+	eventually(t, c, func(a Announcement) bool { return a.State.Synchronised() && s.Counters()[Interleaved] >= 20 })
+	if got := s.Counters(); got[Interleaved] < got[Answered] {
+		t.Errorf("most replies are in basic mode: %v", got)
+	}
+	// chronyd's own word, a line for each reply: mode 4, interleaved, all of
+	// RFC 5905's tests and its own passed.
+	log, err := os.ReadFile(filepath.Join(logs, "measurements.log"))
+	if n := len(regexp.MustCompile(`(?m) 111 111 111\d .* 4I `).FindAll(log, -1)); n < 10 {
+		t.Errorf("%d good interleaved replies: %v\n%s", n, err, log)
 	}
 }

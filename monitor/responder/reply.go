@@ -39,7 +39,8 @@ const (
 // it), version 1 with mode 0 (version 1 had no modes) gets mode 4 unless it
 // comes from port 123, where it may itself be an answer. Unknown extension
 // fields are skipped; everything else meets silence, so that no two servers
-// can be made to answer each other.
+// can be made to answer each other. It knows basic mode only: interleaved mode
+// needs a Server, which remembers.
 func Reply(dst, request []byte, received, transmit Stamp, client netip.AddrPort, state *State) ([]byte, Verdict) {
 	v := accept(request, client.Port())
 	switch {
@@ -48,7 +49,7 @@ func Reply(dst, request []byte, received, transmit Stamp, client netip.AddrPort,
 	case state == nil:
 		return nil, Silent
 	}
-	return fill(dst, request, received, transmit, state), v
+	return fill(dst, request, received, transmit, 0, state), v
 }
 
 // accept judges a request without answering it.
@@ -113,7 +114,8 @@ func trailer(rest []byte, version uint8) Verdict {
 	return BadField
 }
 
-// fill writes the reply to an accepted request.
+// fill writes the reply to an accepted request. departed is when the client's
+// last reply left, for a reply in interleaved mode, else zero.
 //
 // An unsynchronised clock goes out with leap 3, stratum 0, a zero reference
 // id and no reference time, as chronyd sends it. RFC 5905 §7.3 has 16, the
@@ -121,7 +123,7 @@ func trailer(rest []byte, version uint8) Verdict {
 // it back; every client refuses leap 3. The id must be zero: stratum 0 with
 // letters in it is a kiss code (§7.4), and DENY or RSTR would make a client
 // leave for good where it should only wait.
-func fill(dst, request []byte, received, transmit Stamp, state *State) []byte {
+func fill(dst, request []byte, received, transmit, departed Stamp, state *State) []byte {
 	mode := byte(modeServer)
 	if request[0]&7 == modeActive {
 		mode = modePassive
@@ -142,16 +144,19 @@ func fill(dst, request []byte, received, transmit Stamp, state *State) []byte {
 	}
 
 	version, poll := request[0]&(7<<3), request[2]
-	origin := binary.BigEndian.Uint64(request[40:])
+	origin, sent := stampIn(request, 40), transmit.Add(state.Offset)
+	if departed != 0 {
+		origin, sent = stampIn(request, 32), departed
+	}
 	var p [headerLen]byte
 	p[0], p[1], p[2], p[3] = leap<<6|version|mode, stratum, poll, byte(state.Precision)
 	binary.BigEndian.PutUint32(p[4:], delay)
 	binary.BigEndian.PutUint32(p[8:], dispersion)
 	binary.BigEndian.PutUint32(p[12:], refID)
 	binary.BigEndian.PutUint64(p[16:], uint64(refTime.Add(state.Offset)))
-	binary.BigEndian.PutUint64(p[24:], origin)
+	binary.BigEndian.PutUint64(p[24:], uint64(origin))
 	binary.BigEndian.PutUint64(p[32:], uint64(received.Add(state.Offset)))
-	binary.BigEndian.PutUint64(p[40:], uint64(transmit.Add(state.Offset)))
+	binary.BigEndian.PutUint64(p[40:], uint64(sent))
 	return append(dst, p[:]...)
 }
 

@@ -3,6 +3,7 @@
 package responder
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -18,7 +19,9 @@ func prepare(c syscall.RawConn, ip6, wildcard, sibling bool) error {
 	var err error
 	control := func(fd uintptr) {
 		// A kernel without stamps (gVisor) is no reason not to serve.
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING, stamping) != nil {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+		}
 		if sibling {
 			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 		}
@@ -54,7 +57,7 @@ func share(conn *net.UDPConn) error {
 
 const (
 	batch     = 32 // requests taken with one recvmmsg
-	controlsz = 12 // words; a stamp and a packet info take 72 octets at most
+	controlsz = 16 // words; stamps, a packet info and an error take 112 octets at most
 )
 
 // ring is the memory of one socket's loop. The headers point into it, so it
@@ -68,6 +71,7 @@ type ring struct {
 	used    int // heads that the last call filled
 	out     unix.Msghdr
 	outIov  unix.Iovec
+	left    departures
 }
 
 func newRing() *ring {
@@ -97,6 +101,7 @@ func (s *Server) serve(sk *socket) error {
 	r := newRing()
 	var failed error
 	pump := func(fd uintptr) bool {
+		r.left.collect(fd, s.memory) // those that came late
 		n, errno := r.receive(fd)
 		switch errno {
 		case 0:
@@ -112,10 +117,19 @@ func (s *Server) serve(sk *socket) error {
 		}
 		return true
 	}
-	for failed == nil {
-		if err := raw.Read(pump); err != nil {
+	for failures := 0; failed == nil; {
+		err := raw.Read(pump)
+		if err == nil {
+			failures = 0
+			continue
+		}
+		// A departure stamp that comes while the send buffer is full looks to
+		// the runtime like a broken socket; one that is broken goes on failing.
+		if failures++; errors.Is(err, net.ErrClosed) || failures > 1000 {
 			return err
 		}
+		time.Sleep(time.Millisecond)
+		_ = raw.Control(func(fd uintptr) { pump(fd) })
 	}
 	return failed
 }
@@ -147,8 +161,20 @@ func (s *Server) turn(fd uintptr, r *ring, i int, now time.Time) Verdict {
 	}
 	// The reply goes where the request was: the line is in the cache.
 	request := r.buf[i][:h.Len]
-	reply, v := s.answer(request[:0], request, received, r.client(i), now)
-	if reply != nil && !r.send(fd, i, reply, info) {
+	client := r.client(i)
+	reply, v := s.answer(request[:0], request, received, client, now)
+	if v == Interleaved {
+		info = r.left.depart(client.Addr(), reply, info)
+	}
+	sent := reply == nil || r.send(fd, i, reply, info)
+	switch {
+	case v != Interleaved:
+	case sent:
+		r.left.collect(fd, s.memory)
+	default:
+		r.left.restart(fd)
+	}
+	if !sent {
 		return Unsent
 	}
 	return v
@@ -179,7 +205,7 @@ func (r *ring) read(i int) (received Stamp, info []byte) {
 		}
 		data := b[head:n]
 		switch {
-		case c.Level == unix.SOL_SOCKET && c.Type == unix.SCM_TIMESTAMPNS && len(data) >= 16:
+		case c.Level == unix.SOL_SOCKET && (c.Type == unix.SCM_TIMESTAMPING || c.Type == unix.SCM_TIMESTAMPNS) && len(data) >= 16:
 			t := (*unix.Timespec)(unsafe.Pointer(&data[0]))
 			received = stampOf(t.Sec, t.Nsec)
 		case c.Level == unix.IPPROTO_IP && c.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:

@@ -30,11 +30,15 @@ type Server struct {
 	// Where several networks of these hold a client, the longest decides, and
 	// Deny where they are equal. With any Allow a client in none is denied.
 	Allow, Deny []netip.Prefix
-	Limiter     *Limiter     // nil: no limit
-	Sockets     int          // sockets for each address, each with a loop of its own; 64-bit Linux only; 0 is 1
-	Log         *slog.Logger // nil: no log
+	Limiter     *Limiter // nil: no limit
+	// Interleave is how many replies are remembered for interleaved mode (RFC
+	// 9769), 8 octets each; 0 answers in basic mode only.
+	Interleave int
+	Sockets    int          // sockets for each address, each with a loop of its own; 64-bit Linux only; 0 is 1
+	Log        *slog.Logger // nil: no log
 
 	sockets []*socket
+	memory  *memory
 }
 
 // socket is one listening socket and what happened on it.
@@ -51,6 +55,9 @@ type socket struct {
 func (s *Server) Open() error {
 	if len(s.Listen) == 0 {
 		return errors.New("ntp: no address to listen on")
+	}
+	if s.Interleave > 0 {
+		s.memory = newMemory(s.Interleave)
 	}
 	for _, addr := range s.Listen {
 		sk, err := listen(addr, false)
@@ -185,7 +192,18 @@ func (s *Server) answer(dst, request []byte, received Stamp, client netip.AddrPo
 			return nil, Limited
 		}
 	}
-	return fill(dst, request, received, StampOf(time.Now()), state), v
+	if s.memory == nil || v != Answered || state.Offset != 0 {
+		return fill(dst, request, received, StampOf(time.Now()), 0, state), v
+	}
+	departed := s.memory.recall(client.Addr(), request)
+	if departed != 0 {
+		v = Interleaved
+	}
+	transmit := StampOf(time.Now())
+	dst = fill(dst, request, received, transmit, departed, state)
+	// Until the kernel has a better stamp than this one.
+	s.memory.keep(client.Addr(), stampIn(dst, 32), transmit, v == Interleaved)
+	return dst, v
 }
 
 // admits says whether Allow and Deny let client be answered.
