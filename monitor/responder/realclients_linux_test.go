@@ -1,10 +1,12 @@
 package responder
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,5 +56,50 @@ func TestRealNtpdig(t *testing.T) {
 	}
 	if n := s.Counters()[Answered]; n != 3 {
 		t.Errorf("%d answered", n)
+	}
+}
+
+// systemd-timesyncd takes the time, as far as it can: it runs as nobody and
+// without CAP_SYS_TIME, so the one thing that it cannot do is set the clock.
+func TestRealTimesyncd(t *testing.T) {
+	path := os.Getenv("TIMESYNCD")
+	if path == "" {
+		path = "/lib/systemd/systemd-timesyncd"
+	}
+	if !executable(path) {
+		t.Skip("no systemd-timesyncd here (it conflicts with Debian's chrony: unpack it and let TIMESYNCD name the program)")
+	}
+	alone(t)
+	clock := NewClock(-20, nil, Stated('G'<<24|'P'<<16|'S'<<8, time.Millisecond))
+	clock.Poll(t.Context())
+	s := &Server{State: clock.State}
+	open(t, s, "127.0.0.1:123")
+	run(t, s)
+	cmd := exec.Command("unshare", "-m", "sh", "-ec", `umask 022
+		mount -t tmpfs tmpfs /run
+		mkdir -p /run/systemd/timesyncd.conf.d
+		printf '[Time]\nNTP=127.0.0.1\n' >/run/systemd/timesyncd.conf.d/test.conf
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-sys_time --inh-caps=-sys_time "$0"`, path)
+	out, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	var said []string
+	contacted, adjusts := false, false
+	for lines := bufio.NewScanner(out); !contacted && lines.Scan(); {
+		line := lines.Text()
+		said = append(said, line)
+		adjusts = adjusts || strings.Contains(line, "clock_adjtime(): Operation not permitted")
+		contacted = strings.Contains(line, "Contacted time server 127.0.0.1:123")
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	if !contacted || !adjusts || s.Counters()[Answered] == 0 {
+		t.Errorf("counters %v; it said\n%s", s.Counters(), strings.Join(said, "\n"))
 	}
 }
