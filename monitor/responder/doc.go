@@ -7,7 +7,8 @@
 // Reply is pure: packet, stamps and State in, packet and Verdict out. Clock
 // asks the host's own sources what they know and announces that and nothing
 // else. Server moves packets between sockets and Reply, with kernel receive
-// stamps where the system gives them.
+// stamps where the system gives them, and remembers when replies left, for
+// clients in interleaved mode.
 //
 // It never sets a clock, and it imports nothing of ours, so a member host can
 // run it without the rest. ntpd and chronyd remain the better choice where
