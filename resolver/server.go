@@ -38,6 +38,7 @@ type Counters struct {
 	UDP, TCP [Verdicts]uint64 // queries, by Verdict
 	Unread   uint64           // receives and accepts that failed
 	Unsent   uint64           // replies that could not be sent or were not taken
+	Overrun  uint64           // queries that found a UDP socket's receive buffer full; Linux only
 	Accepted uint64           // TCP connections taken
 	Turned   uint64           // TCP connections closed at once, over a limit
 	Open     int              // TCP connections now
@@ -164,6 +165,7 @@ func (s *Server) Counters() Counters {
 	c := Counters{Unread: s.unread.Load(), Unsent: s.unsent.Load()}
 	for _, l := range s.udp {
 		l.tally.addTo(&c.UDP)
+		c.Overrun += overrun(l.conn)
 	}
 	for _, l := range s.tcp {
 		l.tally.addTo(&c.TCP)
