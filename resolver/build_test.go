@@ -283,17 +283,22 @@ func TestNumbered(t *testing.T) {
 func TestCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := twelve()
-		r.Zone.Also = nil
+		r.Zone.Also, r.Zone.Ramp = nil, rapid.SampledFrom([]int{0, 20}).Draw(t, "ramp")
+		r.Pools[0].MinSites, r.Pools[0].FloorNetspeed = rapid.IntRange(0, 3).Draw(t, "sites"), rapid.SampledFrom([]int{0, 5000}).Draw(t, "speed")
+		for i := range r.Members {
+			r.Members[i].State = rapid.SampledFrom([]zones.State{zones.Active, zones.Active, zones.Fallback, zones.Drain}).Draw(t, "state")
+			r.Members[i].Tags = rapid.SampledFrom([][]string{nil, {"dmz"}}).Draw(t, "tags")
+		}
 		a := zones.NewAtlas(r, nil)
 		var previous *Snapshot
 		for range 3 {
 			scores := zones.Scores{}
 			for _, m := range r.Members {
 				for _, addr := range m.Addresses {
-					scores[addr] = zones.Score{Standing: zones.Standing(rapid.IntRange(0, 2).Draw(t, "standing"))}
+					scores[addr] = zones.Score{Standing: zones.Standing(rapid.IntRange(0, 2).Draw(t, "standing")), Value: rapid.Float64Range(9, 20).Draw(t, "score")}
 				}
 			}
-			o := Options{Seed: rapid.Uint64Range(0, 1).Draw(t, "seed"), Serial: 5}
+			o := Options{Seed: rapid.Uint64Range(0, 1).Draw(t, "seed"), Serial: rapid.Uint32Range(5, 6).Draw(t, "serial")}
 			plain, err := Build(r, a, scores, o)
 			if err != nil {
 				t.Fatal(err)

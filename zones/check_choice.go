@@ -1,6 +1,7 @@
 package zones
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -94,9 +95,16 @@ func (c *checker) lists(p *Pool) {
 // floors warns of what no widening can reach.
 func (c *checker) floors() {
 	z := &c.r.Zone
+	if z.MinSites > z.Answers && z.Answers > 0 {
+		c.docs[0].Fault(fmt.Sprintf("is more than the %d answers", z.Answers), "zone", "min_sites")
+	}
 	c.reach(&Pool{Floor: z.Floor, FloorNetspeed: z.FloorNetspeed, MinSites: z.MinSites}, "zone")
 	for i := range c.r.Pools {
-		if p := &c.r.Pools[i]; len(p.Tags)+len(p.Include) > 0 {
+		p := &c.r.Pools[i]
+		if answers := cmp.Or(p.Answers, z.Answers); p.MinSites > answers && answers > 0 {
+			c.docs[0].Fault(fmt.Sprintf("is more than the %d answers", answers), "pools", p.Name, "min_sites")
+		}
+		if len(p.Tags)+len(p.Include) > 0 {
 			c.reach(p, "pools", p.Name)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -254,6 +255,41 @@ func TestCountryFile(t *testing.T) {
 		if got := a.Place(id); got != want {
 			t.Errorf("%s is at %+v, want %+v", addr, got, want)
 		}
+	}
+}
+
+// TestDisagreements: told are members whose country the registry has, by site or
+// by itself, and GeoIP has otherwise.
+func TestDisagreements(t *testing.T) {
+	m := &mmdb{kind: "GeoLite2-Country", version: 6}
+	m.add("192.0.2.0/24", cityRecord("FR", "EU"))
+	m.add("198.51.100.0/24", cityRecord("GB", "EU"))
+	path := filepath.Join(t.TempDir(), "country.mmdb")
+	m.write(t, path)
+	g, err := OpenGeoIP(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := load(t, `
+zone: {name: pool.example, nameservers: {ns1.pool.example: [192.0.2.53]}}
+sites: {fra: {country: de, networks: [192.0.2.0/24]}, sea: {continent: europe}}
+members:
+  - {name: a, addresses: [192.0.2.1, 10.0.0.1], site: fra}
+  - {name: b, addresses: [192.0.2.2], country: fr}
+  - {name: c, addresses: [198.51.100.1], country: uk}
+  - {name: d, addresses: [198.51.100.2], country: ch}
+  - {name: e, addresses: [192.0.2.3]}
+  - {name: f, addresses: [192.0.2.4], site: sea}
+`)
+	want := []string{
+		"pool.yaml:5: member a: GeoIP has 192.0.2.1 in fr, the registry in de",
+		"pool.yaml:8: member d: GeoIP has 198.51.100.2 in gb, the registry in ch",
+	}
+	if got := Disagreements(r, g); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := Disagreements(r, nil); got != nil {
+		t.Errorf("without a file: %q", got)
 	}
 }
 
