@@ -44,7 +44,7 @@ var keys = map[string]map[string]struct{ good, bad, beyond []string }{
 		"answers":        {good: []string{"1", "16"}, bad: []string{"0", "17", "-1", "1.5", "'4'", "many"}, beyond: []string{"010", "0x4", "4.0", "1_0"}},
 		"floor":          {good: []string{"1", "1000"}, bad: []string{"0", "1001", "x"}},
 		"floor_netspeed": {good: []string{"0", "1000000000000"}, bad: []string{"-1", "fast", "1.5"}},
-		"min_sites":      {good: []string{"1", "16"}, bad: []string{"0", "17"}},
+		"min_sites":      {good: []string{"1", "4"}, bad: []string{"0", "17"}, beyond: []string{"5", "16"}},
 		"strict":         {good: []string{"[]", "[asia, fra, uk]"}, bad: []string{"asia", "[Asia]", "{asia: true}"}, beyond: []string{"[tyo]", "[dmz]", "[asia, asia]"}},
 		"ramp":           {good: []string{"11", "20"}, bad: []string{"10", "21"}},
 		"near":           {good: []string{"{}", "{percent: 0}", "{percent: 1000, km: 1}"}, bad: []string{"10", "{km: 0}", "{percent: -1}", "{miles: 5}"}},
