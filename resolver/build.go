@@ -22,7 +22,7 @@ type Options struct {
 	// Previous is a cache and nothing else: Build with it returns what Build
 	// without it returns. It saves the nearness and, unless the serial moves, the
 	// names when registry and Atlas are the same two, and every suit (pool, quarter
-	// and family) with the same hosts.
+	// and family) with the same hosts, and in others the decks that have the same.
 	Previous *Snapshot
 
 	// What TXT _status tells; no answer of the pool depends on it.
@@ -126,19 +126,23 @@ func (s *Snapshot) newSuit(i int, offers []offer, o *Options) *suit {
 		offers = g.numbered(p, &t, offers)
 	}
 	made := g.newSuit(t, offers)
-	if old := o.Previous; old != nil && old.ground == g && old.suits[i].from(made) {
-		return old.suits[i]
+	var old *suit
+	if o.Previous != nil && o.Previous.ground == g && o.Previous.suits[i].terms == t {
+		if old = o.Previous.suits[i]; old.from(made) {
+			return old
+		}
 	}
-	made.deal(g)
+	made.deal(g, old)
 	return made
 }
 
-// from reports whether s was dealt from what the undealt other has.
+// from reports whether s, which has the same terms, was dealt from what the
+// undealt other has.
 func (s *suit) from(other *suit) bool {
-	return s.terms == other.terms && slices.Equal(s.hosts, other.hosts) && bytes.Equal(s.records, other.records)
+	return slices.Equal(s.hosts, other.hosts) && bytes.Equal(s.records, other.records)
 }
 
 func (s *suit) bytes() int {
 	return 2*len(s.decks)*int(unsafe.Sizeof(deck{})) + s.cards*int(unsafe.Sizeof(card{})) +
-		4*len(s.sets) + len(s.records) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 4*(len(s.byPlace)+len(s.fixed))
+		48*len(s.known) + 4*len(s.sets) + len(s.records) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 4*(len(s.byPlace)+len(s.fixed))
 }

@@ -1,8 +1,10 @@
 package resolver
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -11,9 +13,12 @@ type dealer struct {
 	*suit
 	start []uint32          // by spot: index of its first host, then the same for fallbacks; one more at the end
 	speed []uint64          // by the same: netspeed of its hosts
-	known map[string]uint32 // decks by the spots they take, ring by ring
 	stock map[string]uint32 // sets by their records
 	steps map[uint32]uint64
+
+	old     *suit    // the same before some of its hosts changed, or nil
+	same    []bool   // by spot, as start: its hosts are the old ones
+	renamed []uint32 // by the old number of a record of such: its number
 
 	key    []byte
 	hosts  []host
@@ -24,26 +29,23 @@ type dealer struct {
 }
 
 // deal makes the decks: one for each different choice of rings that the places
-// make, then those of the names of places.
-func (s *suit) deal(g *ground) {
+// make, then those of the names of places. old may have some of them.
+func (s *suit) deal(g *ground, old *suit) {
 	if len(s.hosts) == 0 {
 		s.byPlace, s.fixed = slices.Repeat([]uint32{noDeck}, len(g.rows)), slices.Repeat([]uint32{noDeck}, len(g.labels))
 		return
 	}
 	d := &dealer{
 		suit: s, start: make([]uint32, 2*len(g.spots)+1), speed: make([]uint64, 2*len(g.spots)),
-		known: map[string]uint32{}, stock: map[string]uint32{}, steps: map[uint32]uint64{},
+		stock: map[string]uint32{}, steps: map[uint32]uint64{},
 	}
+	s.known = map[string]uint32{}
 	for _, h := range s.hosts {
-		at := int(h.spot)
-		if h.spare {
-			at += len(g.spots)
-		}
-		d.start[at+1]++
-		d.speed[at] += h.weight / share
+		d.speed[h.at(len(g.spots))] += h.weight / share
 	}
-	for i := range d.speed {
-		d.start[i+1] += d.start[i]
+	s.count(d.start)
+	if old != nil && len(old.decks) > 0 {
+		d.compare(old)
 	}
 	for i := range g.rows {
 		s.byPlace = append(s.byPlace, d.deck(&g.rows[i], g.places[i]))
@@ -51,6 +53,67 @@ func (s *suit) deal(g *ground) {
 	for i := range g.labelRows {
 		s.fixed = append(s.fixed, d.deck(&g.labelRows[i], hash("name", g.labels[i])))
 	}
+}
+
+// at returns the number of the host's spot, with fallbacks behind all others.
+func (h *host) at(spots int) int {
+	if h.spare {
+		return spots + int(h.spot)
+	}
+	return int(h.spot)
+}
+
+// count sets by spot where its hosts begin.
+func (s *suit) count(start []uint32) {
+	for _, h := range s.hosts {
+		start[h.at(len(start)/2)+1]++
+	}
+	for i := range start[1:] {
+		start[i+1] += start[i]
+	}
+}
+
+// compare finds out what of old is as it was. A deck depends on its hosts, in
+// their order, and terms alone; but records may have other numbers now.
+func (d *dealer) compare(old *suit) {
+	d.old, d.same, d.renamed = old, make([]bool, len(d.speed)), make([]uint32, len(old.records)/old.terms.size())
+	start := make([]uint32, len(d.start))
+	old.count(start)
+	for i := range d.same {
+		before, now := old.hosts[start[i]:start[i+1]], d.suit.hosts[d.start[i]:d.start[i+1]]
+		d.same[i] = len(before) == len(now)
+		for j := 0; j < len(now) && d.same[i]; j++ {
+			a, b := before[j], now[j]
+			d.same[i] = bytes.Equal(old.recordsOf(&a), d.suit.recordsOf(&b))
+			for r := range uint32(a.count) {
+				d.renamed[a.first+r] = b.first + r
+			}
+			a.first = b.first
+			d.same[i] = d.same[i] && a == b
+		}
+	}
+}
+
+// recordsOf returns the records of one of the suit's hosts.
+func (s *suit) recordsOf(h *host) []byte {
+	size := s.terms.size()
+	return s.records[int(h.first)*size : (int(h.first)+int(h.count))*size]
+}
+
+// again returns a deck of old whose hosts are the same, as cut would make it.
+func (d *dealer) again(number uint32, id uint64) deck {
+	made := d.old.decks[number]
+	cards := make([]card, len(made.cards))
+	for i, c := range made.cards {
+		d.set = d.set[:0]
+		for _, record := range d.old.sets[c.set:][:bits.Len32(made.rings)-1] {
+			d.set = append(d.set, d.renamed[record])
+		}
+		cards[i] = card{c.until, d.intern()}
+	}
+	made.id, made.suit, made.cards = id, d.suit, cards
+	d.suit.cards += len(cards)
+	return made
 }
 
 // deck returns the deck for the rings of a row: the nearest first, until the
@@ -66,9 +129,10 @@ func (d *dealer) deck(r *row, place uint64) uint32 {
 	if known, ok := d.known[string(d.key)]; ok {
 		return known
 	}
-	spare := 0
+	spare, same := 0, d.old != nil
 	for i := 0; i < len(d.key); i += 2 {
 		if spot := int(binary.BigEndian.Uint16(d.key[i:])); spot != noSpot {
+			same = same && d.same[spare+spot]
 			d.hosts = append(d.hosts, d.suit.hosts[d.start[spare+spot]:d.start[spare+spot+1]]...)
 		} else if i > 0 && len(d.hosts) > 0 && (len(d.ends) == 0 || d.ends[len(d.ends)-1] < len(d.hosts)) {
 			d.ends = append(d.ends, len(d.hosts))
@@ -78,7 +142,14 @@ func (d *dealer) deck(r *row, place uint64) uint32 {
 	}
 	made := uint32(len(d.decks))
 	d.known[string(d.key)] = made
-	d.decks = append(d.decks, d.cut(mix(d.id^place)))
+	id := mix(d.id ^ place)
+	if same {
+		if number, ok := d.old.known[string(d.key)]; ok {
+			d.decks = append(d.decks, d.again(number, id))
+			return made
+		}
+	}
+	d.decks = append(d.decks, d.cut(id))
 	return made
 }
 

@@ -91,6 +91,8 @@ type suit struct {
 	fixed   []uint32 // the same by ground.labels
 
 	cards, kinds int // in decks; different sets
+
+	known map[string]uint32 // decks by the spots they take, ring by ring
 }
 
 // deckFor returns the deck index for the family (0: A, 1: AAAA) of a pool name
