@@ -98,6 +98,11 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	parallel(len(s.suits), func() func(i int) {
 		return func(i int) { s.suits[i] = s.newSuit(i, lines[i/perFamily], &o) }
 	})
+	decks := 0
+	for _, suit := range s.suits {
+		decks += len(suit.decks)
+	}
+	s.decks = make([]deck, 0, decks)
 	for _, suit := range s.suits {
 		s.bases = append(s.bases, uint32(len(s.decks)))
 		s.decks = append(s.decks, suit.decks...)

@@ -141,6 +141,9 @@ func order(a, b bool) int {
 func (g *ground) newSuit(t terms, offers []offer) *suit {
 	s := &suit{terms: t}
 	s.id = hash("pool", t.pool, string(rune('0'+t.quarter)), string(rune('0'+t.family)))
+	if len(offers) > 0 {
+		s.hosts, s.records = make([]host, 0, len(offers)), make([]byte, 0, len(offers)*t.size())
+	}
 	for _, o := range offers {
 		s.hosts = append(s.hosts, host{
 			rank:   mix(t.seed ^ s.id ^ g.names[o.member]),

@@ -39,7 +39,13 @@ func (s *suit) deal(g *ground, old *suit) {
 		suit: s, start: make([]uint32, 2*len(g.spots)+1), speed: make([]uint64, 2*len(g.spots)),
 		stock: map[string]uint32{}, steps: map[uint32]uint64{},
 	}
-	s.known = map[string]uint32{}
+	likely := 0
+	if old != nil {
+		likely = len(old.decks)
+		s.decks, s.sets = make([]deck, 0, likely), make([]uint32, 0, len(old.sets))
+		d.stock = make(map[string]uint32, old.kinds)
+	}
+	s.known, s.byPlace = make(map[string]uint32, likely), make([]uint32, 0, len(g.rows))
 	for _, h := range s.hosts {
 		d.speed[h.at(len(g.spots))] += h.weight / share
 	}

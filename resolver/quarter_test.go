@@ -31,6 +31,33 @@ func evenly(t *rapid.T, r *zones.Registry, quarters []int8) {
 	}
 }
 
+// TestFallbackQuarters: fallbacks are split on their own, and active members as if
+// there were none.
+func TestFallbackQuarters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all, alone := &zones.Registry{}, [2]*zones.Registry{{}, {}}
+		for n := range rapid.IntRange(0, 60).Draw(t, "members") {
+			m, spare := member(n, 5), rapid.IntRange(0, 1).Draw(t, "spare")
+			alone[spare].Members = append(alone[spare].Members, m)
+			if spare == 1 {
+				m.State = zones.Fallback
+			}
+			all.Members = append(all.Members, m)
+		}
+		want := map[string]int8{}
+		for _, r := range alone {
+			for i, q := range partition(r, &zones.Pool{}) {
+				want[r.Members[i].Name] = q
+			}
+		}
+		for i, q := range partition(all, &zones.Pool{}) {
+			if name := all.Members[i].Name; q != want[name] {
+				t.Fatalf("%s is in quarter %d, alone with its like in %d", name, q, want[name])
+			}
+		}
+	})
+}
+
 // TestQuarters walks through histories of joins and leaves.
 func TestQuarters(t *testing.T) {
 	moves, steps, most := 0, 0, 0

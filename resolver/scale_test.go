@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -39,12 +40,18 @@ func planet(b *testing.B, n int) (*zones.Registry, *zones.Atlas) {
 	return r, a
 }
 
-// BenchmarkScale: nothing is Build from nothing, nearness of it the ground alone; flap is one member crossing 10,
-// some one in fifty doing so, epoch all dealt anew.
+// BenchmarkScale: nothing is Build from nothing, nearness of it the ground
+// alone; flap is one member crossing 10, some one in fifty doing so, epoch all
+// dealt anew. TIMEPOOL_BENCH_LARGE adds 100,000 members.
 func BenchmarkScale(b *testing.B) {
-	for _, n := range []int{5000} {
+	sizes := []int{5000}
+	if os.Getenv("TIMEPOOL_BENCH_LARGE") != "" {
+		sizes = append(sizes, 100000)
+	}
+	for _, n := range sizes {
 		r, a := planet(b, n)
 		scores := allIn(r, zones.In)
+		all := maps.Clone(scores)
 		first, err := Build(r, a, scores, Options{})
 		if err != nil {
 			b.Fatal(err)
@@ -64,10 +71,12 @@ func BenchmarkScale(b *testing.B) {
 				b.ReportMetric(float64(s.stats.Names), "names")
 			})
 		}
-		flip := func(members int, i int) {
+		flip := func(members int, i int) { // each time others, and never back to what first has
+			clear(scores)
+			maps.Copy(scores, all)
 			for m := range members {
-				for _, addr := range r.Members[m*7%n].Addresses {
-					scores[addr] = zones.Score{Standing: zones.Standing(i % 2 * 2)}
+				for _, addr := range r.Members[(m*7+i)%n].Addresses {
+					delete(scores, addr)
 				}
 			}
 		}
