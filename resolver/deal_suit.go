@@ -19,6 +19,7 @@ type dealer struct {
 	old     *suit    // the same before some of its hosts changed, or nil
 	same    []bool   // by spot, as start: its hosts are the old ones
 	renamed []uint32 // by the old number of a record of such: its number
+	room    []card   // for theirs
 
 	key    []byte
 	hosts  []host
@@ -109,7 +110,12 @@ func (s *suit) recordsOf(h *host) []byte {
 // again returns a deck of old whose hosts are the same, as cut would make it.
 func (d *dealer) again(number uint32, id uint64) deck {
 	made := d.old.decks[number]
-	cards := make([]card, len(made.cards))
+	from, n := len(d.room), len(made.cards)
+	if cap(d.room)-from < n {
+		d.room, from = make([]card, 0, 4096+n), 0
+	}
+	d.room = d.room[:from+n]
+	cards := d.room[from : from+n : from+n]
 	for i, c := range made.cards {
 		d.set = d.set[:0]
 		for _, record := range d.old.sets[c.set:][:bits.Len32(made.rings)-1] {
