@@ -214,15 +214,25 @@ func (c *Choice) order() {
 		}
 		slices.SortStableFunc(r.Members, func(a, b Candidate) int { return cmp.Compare(a.Km, b.Km) })
 	}
+	if c.Answers > 0 && len(members) < c.Floor {
+		for i := range c.Further { // not for want of room
+			c.Further[i].Why = "not taken: this name does not widen so far"
+		}
+	}
 	slices.SortStableFunc(c.Further, func(a, b Absent) int { return cmp.Compare(a.Km, b.Km) })
 }
 
 func typeName(family int) string { return dns.TypeToString[rrtypes[family]] }
 
+// unserved reports whether the registry keeps m out of every answer.
+func unserved(m *zones.Member) bool {
+	return m.State == zones.Drain || m.State == zones.Off || m.State == zones.Monitor
+}
+
 // absence tells why an address is in no answer of any client.
 func (s *Snapshot) absence(m *zones.Member, a netip.Addr) string {
 	switch score := s.scores[a]; {
-	case m.State != zones.Active:
+	case unserved(m):
 		return strings.TrimSuffix("state "+m.State.String()+": "+m.Reason, ": ")
 	case m.Netspeed <= 0:
 		return "netspeed 0: only probed"

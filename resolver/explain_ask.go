@@ -137,8 +137,7 @@ func (s *Snapshot) summary() []string {
 		m := &s.ground.registry.Members[i]
 		for _, a := range m.Addresses {
 			score := s.scores[a.Unmap()]
-			served := m.State == zones.Active && m.Netspeed > 0
-			if !served {
+			if unserved(m) || m.Netspeed <= 0 {
 				score.Standing = zones.Out
 			}
 			counts[score.Standing]++

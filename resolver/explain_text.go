@@ -90,7 +90,8 @@ func (c *Choice) lines(lines []string) []string {
 		say("out: %s %s, %s: %s", m.Member, m.Address, siteName(m.Site), m.Why)
 	}
 	if n := len(c.Further); n > 0 {
-		say("not needed: %d further away, the nearest is %s, %.0f km", n, c.Further[0].Member, c.Further[0].Km)
+		why, _, _ := strings.Cut(c.Further[0].Why, ":")
+		say("%s: %d further away, the nearest is %s, %.0f km", why, n, c.Further[0].Member, c.Further[0].Km)
 	}
 	return lines
 }

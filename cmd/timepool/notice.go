@@ -33,7 +33,7 @@ func meant(r *zones.Registry, l resolver.Line) bool {
 	pool := r.Pools[slices.IndexFunc(r.Pools, func(p zones.Pool) bool { return p.Name == l.Pool })]
 	for i := range r.Members {
 		m := &r.Members[i]
-		if m.State != zones.Active || m.Netspeed <= 0 || !pool.Has(m) {
+		if m.State == zones.Drain || m.State == zones.Off || m.State == zones.Monitor || m.Netspeed <= 0 || !pool.Has(m) {
 			continue
 		}
 		for _, a := range m.Addresses {
