@@ -238,6 +238,8 @@ func (s *Snapshot) absence(m *zones.Member, a netip.Addr) string {
 		return "netspeed 0: only probed"
 	case score.Standing == zones.Resort:
 		return strings.TrimSuffix(fmt.Sprintf("score %.1f, silent, kept as a last resort: %s", score.Value, score.Why), ": ")
+	case strings.Contains(score.Why, "score"):
+		return score.Why
 	default:
 		return strings.TrimSuffix(fmt.Sprintf("score %.1f: %s", score.Value, score.Why), ": ")
 	}
