@@ -39,7 +39,8 @@ type Status struct {
 }
 
 // Members returns one line for every address of every member, in the
-// registry's order. Of several Rows of one address the latest is shown.
+// registry's order. Of several Rows of one address the latest is shown. Where
+// nobody of a family is In, those that merely fell silent are.
 func Members(reg *zones.Registry, scores zones.Scores, rows []Row) []Member {
 	last := make(map[netip.Addr]Row, len(rows))
 	for _, r := range rows {
@@ -48,14 +49,24 @@ func Members(reg *zones.Registry, scores zones.Scores, rows []Row) []Member {
 		}
 	}
 	var out []Member
+	var served [2]bool // a family has somebody In
 	for i := range reg.Members {
 		m := &reg.Members[i]
 		for _, a := range m.Addresses {
-			out = append(out, member(m, a, scores[a], last[a]))
+			l := member(m, a, scores[a], last[a])
+			served[family(a)] = served[family(a)] || l.In
+			out = append(out, l)
 		}
+	}
+	for i := range out {
+		l := &out[i]
+		l.In = l.In || !served[family(l.Address)] && l.Standing == standingWords[zones.Resort] &&
+			l.State == stateWords[zones.Active] && l.Netspeed > 0
 	}
 	return out
 }
+
+func family(a netip.Addr) int { return truth(a.Unmap().Is6()) }
 
 func member(m *zones.Member, a netip.Addr, s zones.Score, r Row) Member {
 	l := Member{

@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,6 +48,28 @@ func TestMembers(t *testing.T) {
 	}
 	if m := got[0]; m.RefID != "10.0.0.1" || m.Lost != 1 || m.Offset != 200*time.Microsecond || !m.Checked.Equal(testEpoch) || m.Score != 12 {
 		t.Errorf("%+v", m)
+	}
+}
+
+// Who fell silent is handed out where nobody of the family is in, and not else.
+func TestMembersOfLastResort(t *testing.T) {
+	reg := pool(3)
+	six := netip.MustParseAddr("fd00::1")
+	reg.Members[0].Addresses = append(reg.Members[0].Addresses, six)
+	reg.Members[2].State = zones.Drain
+	scores := zones.Scores{addr(0): {Standing: zones.In}, addr(1): {Standing: zones.Resort}, addr(2): {Standing: zones.Resort}, six: {Standing: zones.Resort}}
+	in := func() (in []bool) {
+		for _, m := range Members(reg, scores, nil) {
+			in = append(in, m.In)
+		}
+		return in
+	}
+	if got, want := in(), []bool{true, true, false, false}; !slices.Equal(got, want) {
+		t.Errorf("one is in: %v, want %v", got, want)
+	}
+	scores[addr(0)] = zones.Score{Standing: zones.Out}
+	if got, want := in(), []bool{false, true, true, false}; !slices.Equal(got, want) {
+		t.Errorf("nobody is in: %v, want %v", got, want)
 	}
 }
 

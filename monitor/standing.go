@@ -59,7 +59,7 @@ func why(r Row, st zones.Standing, interval time.Duration) string {
 		return "not checked yet"
 	case st == zones.In && r.Score < eligible:
 		return fmt.Sprintf("in early while the pool starts: %s of %d", score, eligible)
-	case st == zones.In && r.Outcome == Unmeasured:
+	case st == zones.In && (r.Frozen || r.Outcome == Unmeasured):
 		return fmt.Sprintf("in: %s kept, %s", score, r.Why)
 	case st == zones.In && r.Missed > 0:
 		return "in: " + unanswered

@@ -74,6 +74,7 @@ func TestWhy(t *testing.T) {
 		{follow(up...), zones.In, "in: score 20.0, offset " + signed(200*time.Microsecond)},
 		{follow(then(up, times(1, mute()))...), zones.In, "in: score 14.0 after 1 unanswered check"},
 		{follow(then(up, times(1, unmeasured()))...), zones.In, "in: score 20.0 kept, not measured: network is unreachable"},
+		{follow(up...).After(mute(), NTPPool(), true), zones.In, "in: score 20.0 kept, no answer"},
 		{follow(then(up, times(2, mute()))...), zones.Resort, "score 8.3 after 2 unanswered checks"},
 		{follow(then(up, times(2, mute()), times(1, good()))...), zones.Resort, "coming back: score 8.9 of 10, about 3 min to go"},
 		{follow(then(up, times(1, off(time.Second)))...), zones.In, "in: score 17.0, falling: offset " + signed(time.Second)},

@@ -70,7 +70,9 @@ func (n *node) monitorStatus() monitor.Status {
 	if n.board == nil {
 		return monitor.Status{Warning: "static: members are not measured"}
 	}
-	return n.board.Status()
+	s := n.board.Status()
+	s.Resort = len(n.inForce.Load().snapshot.Stats().Resort) > 0 // the Board does not know families and tenant pools
+	return s
 }
 
 func (n *node) status() Status {

@@ -66,10 +66,10 @@ func memberRows(members []monitor.Member, now time.Time) [][]cell {
 	for _, m := range members {
 		in := cell{"out", red}
 		switch {
+		case m.In && m.Standing == "resort":
+			in = cell{"last resort", yellow}
 		case m.In:
 			in = cell{"in", green}
-		case m.Standing == "resort":
-			in = cell{"last resort", yellow}
 		}
 		rows = append(rows, []cell{
 			{text: m.Name}, {text: m.Address.String()}, {text: m.Site}, {text: fmt.Sprintf("%.1f", m.Score)}, in,

@@ -138,7 +138,7 @@ func banners(v View) []string {
 	case len(v.Notices) > 0:
 		lines = append(lines, v.Notices...)
 	case v.Status.Resort:
-		lines = append(lines, "Last resort: nobody is in, so members that merely fell silent are handed out.")
+		lines = append(lines, "Last resort: where nobody is in, members that merely fell silent are handed out.")
 	case len(v.Members) > 0 && in(v.Members) == 0:
 		lines = append(lines, "Nobody is handed out: pool names are answered with SERVFAIL.")
 	}
