@@ -100,6 +100,9 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 	n, err := openNode(config, false, slog.New(slog.NewTextHandler(logFile, nil)))
 	if err != nil {
 		members.close()
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; choose another with --dns or --http", err)
+		}
 		return err
 	}
 	n.extra = map[string]http.HandlerFunc{"POST /v1/demo/break": members.handleBreak, "POST /v1/demo/heal": members.handleHeal}

@@ -14,6 +14,7 @@ import (
 // why not. A registry that reads the same is accepted and changes nothing.
 func (n *node) reload(force bool) Reload {
 	r := n.tryReload(force)
+	r.Changes = append([]string{}, r.Changes...) // JSON wants [] and not null
 	r.Time = time.Now()
 	r.Generation = n.inForce.Load().number
 	n.lastReload.Store(&r)

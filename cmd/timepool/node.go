@@ -99,7 +99,7 @@ func (n *node) open(static bool) error {
 	}
 	if !c.HTTP.Off {
 		if n.httpListener, err = net.Listen("tcp", c.HTTP.Listen.String()); err != nil {
-			return fmt.Errorf("http: %w (http.listen in the node file; http.off: true for none)", err)
+			return fmt.Errorf("http: %w", err)
 		}
 	}
 	n.dns = resolver.NewServer(resolver.Config{
