@@ -144,6 +144,7 @@ func TestBanners(t *testing.T) {
 	}
 	for want, change := range map[string]func(*View){
 		"Frozen":              func(v *View) { v.Status.Frozen = true },
+		"moves: all silent.":  func(v *View) { v.Status.Frozen, v.Status.Warning = true, "frozen: all silent" },
 		"Booting":             func(v *View) { v.Status.Booting = true },
 		"Last resort":         func(v *View) { v.Status.Resort = true },
 		"Nobody: A of dmz":    func(v *View) { v.Notices = []string{"Nobody: A of dmz"} },

@@ -2,10 +2,12 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"html/template"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/timepool/timepool/monitor"
@@ -132,7 +134,8 @@ func banners(v View) []string {
 		lines = append(lines, "Not ready: "+v.Ready.Error()+".")
 	}
 	if v.Status.Frozen {
-		lines = append(lines, "Frozen: this node does not trust its own clock or network, so no score moves.")
+		why := cmp.Or(strings.TrimPrefix(v.Status.Warning, "frozen: "), "this node does not trust its own clock or network")
+		lines = append(lines, "Frozen, so that no score moves: "+why+".")
 	}
 	switch {
 	case len(v.Notices) > 0:
@@ -145,7 +148,7 @@ func banners(v View) []string {
 	if v.Status.Booting {
 		lines = append(lines, "Booting: nobody has ever reached a score of 10, so members whose every check was good are handed out early.")
 	}
-	if v.Status.Warning != "" {
+	if v.Status.Warning != "" && !v.Status.Frozen {
 		lines = append(lines, v.Status.Warning)
 	}
 	return lines
