@@ -184,7 +184,7 @@ func (s *Snapshot) choice(number uint32, pool, quarter, family int, from *origin
 			}
 			gone := Absent{m.Name, a, spot.Site, km, ""}
 			if fit[a] {
-				gone.Why = "not needed: nearer ones are enough"
+				gone.Why = "not needed: there are enough before it"
 				c.Further = append(c.Further, gone)
 				continue
 			}

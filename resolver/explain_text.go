@@ -91,7 +91,7 @@ func (c *Choice) lines(lines []string) []string {
 	}
 	if n := len(c.Further); n > 0 {
 		why, _, _ := strings.Cut(c.Further[0].Why, ":")
-		say("%s: %d further away, the nearest is %s, %.0f km", why, n, c.Further[0].Member, c.Further[0].Km)
+		say("%s: %d others, the nearest is %s, %.0f km", why, n, c.Further[0].Member, c.Further[0].Km)
 	}
 	return lines
 }
