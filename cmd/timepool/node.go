@@ -154,7 +154,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	g.Go(func() error { return n.serveHTTP(ctx, n.controlServer(), n.socketListener) })
 	if n.httpListener != nil {
 		n.log.Info("http", "url", "http://"+n.httpListener.Addr().String()+"/")
-		handler := web.Handler(n.view, web.Options{Hosts: n.config.HTTP.Hosts})
+		handler := web.Handler(n.view, web.Options{Hosts: n.config.HTTP.Hosts, Metrics: n.metricsHandler()})
 		g.Go(func() error { return n.serveHTTP(ctx, web.NewServer(handler), n.httpListener) })
 	}
 	return g.Wait()

@@ -7,6 +7,7 @@
 //	/api/v1/members        JSON array, as `timepool members -o json` prints it
 //	/api/v1/members/NAME   the same, one member's addresses
 //	/api/v1/status         the node: serial, generation, who is in, warnings
+//	/metrics               for Prometheus; Options.Metrics serves it
 //	/healthz               200 while the process answers
 //	/readyz                200 once it should be asked, else 503 and why
 //

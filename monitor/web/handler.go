@@ -10,6 +10,8 @@ type Options struct {
 	// Hosts are the names, without port, by which browsers may reach this node.
 	// IP literals and localhost always may.
 	Hosts []string
+	// Metrics serves /metrics; nil: there are none.
+	Metrics http.Handler
 }
 
 // Handler serves the pages, the API and the health endpoints. It calls view
@@ -30,6 +32,9 @@ func Handler(view func() View, o Options) http.Handler {
 	})
 	mux.HandleFunc("/api/v1/status", func(w http.ResponseWriter, r *http.Request) { status(w, view()) })
 
+	if o.Metrics != nil {
+		mux.Handle("/metrics", o.Metrics)
+	}
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) { say(w, http.StatusOK, "ok") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := view().Ready; err != nil {
