@@ -7,7 +7,7 @@ type Verdict uint8
 
 // The verdicts. A truncated reply is Truncated whatever it would have said.
 const (
-	Dropped   Verdict = iota // no reply: a response, or under 12 octets
+	Dropped   Verdict = iota // no reply: a response, under 12 octets, or over 4 KiB by UDP
 	Answered                 // NOERROR with records
 	NoData                   // NOERROR without records: the name exists
 	NXDomain                 // the name does not exist
