@@ -35,8 +35,7 @@ type Options struct {
 type Stats struct {
 	Names int // owner names
 	Decks int
-	Cards int // of all decks; at most one more than a deck has candidate addresses
-	Sets  int // at most one a card; stored once for a pool, quarter and family
+	Cards int // of all decks, each with its set; at most one more than a deck has candidate addresses
 	Bytes int // of decks, cards, sets, records and the tables by place
 
 	Resort []Line // where nobody is In: members that fell silent are handed out
@@ -107,7 +106,6 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 		s.bases = append(s.bases, uint32(len(s.decks)))
 		s.decks = append(s.decks, suit.decks...)
 		s.stats.Cards += suit.cards
-		s.stats.Sets += suit.kinds
 		s.stats.Bytes += suit.bytes()
 	}
 	s.stats.Names, s.stats.Decks = len(s.names), len(s.decks)
@@ -130,7 +128,7 @@ func (s *Snapshot) newSuit(i int, offers []offer, o *Options) *suit {
 	if quarter >= 0 {
 		offers = g.numbered(p, &t, offers)
 	}
-	made := g.newSuit(t, offers)
+	made := g.newSuit(t, offers, g.firsts[p][family])
 	var old *suit
 	if o.Previous != nil && o.Previous.ground == g && o.Previous.suits[i].terms == t {
 		if old = o.Previous.suits[i]; old.from(made) {
@@ -149,5 +147,5 @@ func (s *suit) from(other *suit) bool {
 
 func (s *suit) bytes() int {
 	return 2*len(s.decks)*int(unsafe.Sizeof(deck{})) + s.cards*int(unsafe.Sizeof(card{})) +
-		48*len(s.known) + 4*len(s.sets) + len(s.records) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 4*(len(s.byPlace)+len(s.fixed))
+		48*len(s.known) + 4*s.cards*s.terms.answers + len(s.records) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 4*(len(s.byPlace)+len(s.fixed))
 }

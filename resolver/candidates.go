@@ -62,7 +62,7 @@ func (g *ground) offers(p, family int, scores zones.Scores) (list []offer, resor
 			m := &g.registry.Members[i]
 			o := offer{member: i, spare: m.State == zones.Fallback}
 			for _, a := range m.Addresses {
-				if a = a.Unmap(); a.Is6() == (family == 1) && scores[a].Standing == want {
+				if a = a.Unmap(); familyOf(a) == family && scores[a].Standing == want {
 					o.addrs = append(o.addrs, a)
 					o.tenths += tenths(scores[a].Value, g.registry.Zone.Ramp)
 				}
@@ -137,29 +137,33 @@ func order(a, b bool) int {
 	return 1
 }
 
-// newSuit returns an undealt suit of these offers.
-func (g *ground) newSuit(t terms, offers []offer) *suit {
+// newSuit returns an undealt suit of these offers. firsts is the number of each
+// member's first record, and behind them how many there are.
+func (g *ground) newSuit(t terms, offers []offer, firsts []uint32) *suit {
 	s := &suit{terms: t}
 	s.id = hash("pool", t.pool, string(rune('0'+t.quarter)), string(rune('0'+t.family)))
-	if len(offers) > 0 {
-		s.hosts, s.records = make([]host, 0, len(offers)), make([]byte, 0, len(offers)*t.size())
+	if len(offers) == 0 {
+		return s
 	}
+	s.hosts, s.records = make([]host, 0, len(offers)), make([]byte, int(firsts[len(firsts)-1])*t.size())
 	for _, o := range offers {
-		s.hosts = append(s.hosts, host{
+		h := host{
 			rank:   mix(t.seed ^ s.id ^ g.names[o.member]),
 			weight: uint64(min(g.registry.Members[o.member].Netspeed, math.MaxInt32)) * share * o.tenths / 10,
-			first:  uint32(len(s.records) / t.size()),
+			first:  firsts[o.member],
 			count:  uint16(len(o.addrs)),
 			spot:   g.spot[o.member],
 			spare:  o.spare,
-		})
+		}
+		s.hosts = append(s.hosts, h)
+		records := s.recordsOf(&h)[:0]
 		for _, a := range o.addrs {
-			s.records = append(s.records, 0xC0, 0x0C)
-			s.records = binary.BigEndian.AppendUint16(s.records, rrtypes[t.family])
-			s.records = binary.BigEndian.AppendUint16(s.records, 1)
-			s.records = binary.BigEndian.AppendUint32(s.records, t.ttl)
-			s.records = binary.BigEndian.AppendUint16(s.records, uint16(a.BitLen()/8))
-			s.records = append(s.records, a.AsSlice()...)
+			records = append(records, 0xC0, 0x0C)
+			records = binary.BigEndian.AppendUint16(records, rrtypes[t.family])
+			records = binary.BigEndian.AppendUint16(records, 1)
+			records = binary.BigEndian.AppendUint32(records, t.ttl)
+			records = binary.BigEndian.AppendUint16(records, uint16(a.BitLen()/8))
+			records = append(records, a.AsSlice()...)
 		}
 	}
 	return s

@@ -23,7 +23,7 @@ func (s *Snapshot) deal(dst []byte, d *deck, t uint64) ([]byte, int) {
 	n := t & (1<<turnBits - 1)
 	run := n / uint64(d.length)
 	point := t>>turnBits<<turnBits + (n-run*uint64(d.length))*d.step + run*d.shift
-	set := d.suit.sets[d.at(uint32(point>>32)):]
+	set := d.sets[d.at(uint32(point>>32)):]
 
 	cell, _ := bits.Mul64(point, uint64(d.length))
 	turn := (run*rotation + mix(cell^d.id)) >> 32

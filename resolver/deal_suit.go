@@ -4,22 +4,18 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"math/bits"
 	"slices"
 )
 
 // dealer makes the decks of one suit. What is in it beside the suit is scratch.
 type dealer struct {
 	*suit
-	start []uint32          // by spot: index of its first host, then the same for fallbacks; one more at the end
-	speed []uint64          // by the same: netspeed of its hosts
-	stock map[string]uint32 // sets by their records
+	start []uint32 // by spot: index of its first host, then the same for fallbacks; one more at the end
+	speed []uint64 // by the same: netspeed of its hosts
 	steps map[uint32]uint64
 
-	old     *suit    // the same before some of its hosts changed, or nil
-	same    []bool   // by spot, as start: its hosts are the old ones
-	renamed []uint32 // by the old number of a record of such: its number
-	room    []card   // for theirs
+	old  *suit  // the same before some of its hosts changed, or nil
+	same []bool // by spot, as start: its hosts are the old ones
 
 	key    []byte
 	hosts  []host
@@ -38,13 +34,12 @@ func (s *suit) deal(g *ground, old *suit) {
 	}
 	d := &dealer{
 		suit: s, start: make([]uint32, 2*len(g.spots)+1), speed: make([]uint64, 2*len(g.spots)),
-		stock: map[string]uint32{}, steps: map[uint32]uint64{},
+		steps: map[uint32]uint64{},
 	}
 	likely := 0
 	if old != nil {
 		likely = len(old.decks)
-		s.decks, s.sets = make([]deck, 0, likely), make([]uint32, 0, len(old.sets))
-		d.stock = make(map[string]uint32, old.kinds)
+		s.decks = make([]deck, 0, likely)
 	}
 	s.known, s.byPlace = make(map[string]uint32, likely), make([]uint32, 0, len(g.rows))
 	for _, h := range s.hosts {
@@ -81,23 +76,17 @@ func (s *suit) count(start []uint32) {
 }
 
 // compare finds out what of old is as it was. A deck depends on its hosts, in
-// their order, and terms alone; but records may have other numbers now.
+// their order, and terms alone; a host that stays keeps the numbers of its
+// records.
 func (d *dealer) compare(old *suit) {
-	d.old, d.same, d.renamed = old, make([]bool, len(d.speed)), make([]uint32, len(old.records)/old.terms.size())
+	d.old, d.same = old, make([]bool, len(d.speed))
 	start := make([]uint32, len(d.start))
 	old.count(start)
 	for i := range d.same {
 		before, now := old.hosts[start[i]:start[i+1]], d.suit.hosts[d.start[i]:d.start[i+1]]
-		d.same[i] = len(before) == len(now)
-		for j := 0; j < len(now) && d.same[i]; j++ {
-			a, b := before[j], now[j]
-			d.same[i] = bytes.Equal(old.recordsOf(&a), d.suit.recordsOf(&b))
-			for r := range uint32(a.count) {
-				d.renamed[a.first+r] = b.first + r
-			}
-			a.first = b.first
-			d.same[i] = d.same[i] && a == b
-		}
+		d.same[i] = slices.EqualFunc(before, now, func(a, b host) bool {
+			return a == b && bytes.Equal(old.recordsOf(&a), d.suit.recordsOf(&b))
+		})
 	}
 }
 
@@ -110,21 +99,8 @@ func (s *suit) recordsOf(h *host) []byte {
 // again returns a deck of old whose hosts are the same, as cut would make it.
 func (d *dealer) again(number uint32, id uint64) deck {
 	made := d.old.decks[number]
-	from, n := len(d.room), len(made.cards)
-	if cap(d.room)-from < n {
-		d.room, from = make([]card, 0, 4096+n), 0
-	}
-	d.room = d.room[:from+n]
-	cards := d.room[from : from+n : from+n]
-	for i, c := range made.cards {
-		d.set = d.set[:0]
-		for _, record := range d.old.sets[c.set:][:bits.Len32(made.rings)-1] {
-			d.set = append(d.set, d.renamed[record])
-		}
-		cards[i] = card{c.until, d.intern()}
-	}
-	made.id, made.suit, made.cards = id, d.suit, cards
-	d.suit.cards += len(cards)
+	made.id, made.suit = id, d.suit
+	d.suit.cards += len(made.cards)
 	return made
 }
 
@@ -227,7 +203,7 @@ func (d *dealer) cut(id uint64) deck {
 		spare, at, from = spare-(slots-1), at+slots, end
 	}
 	d.pace(&made)
-	made.cards = d.lay(size)
+	d.lay(&made, size)
 	d.suit.cards += len(made.cards)
 	return made
 }
@@ -336,7 +312,7 @@ type event struct {
 
 // lay lays the cards of all lines round the circle. One turn of the circle
 // takes every point of a line to where the next one began.
-func (d *dealer) lay(size int) []card {
+func (d *dealer) lay(made *deck, size int) {
 	d.set, d.events = append(d.set[:0], make([]uint32, size)...), d.events[:0]
 	for _, l := range d.lines {
 		unit, total := l.measure()
@@ -360,30 +336,22 @@ func (d *dealer) lay(size int) []card {
 	slices.SortFunc(d.events, func(a, b event) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.slot, b.slot), cmp.Compare(a.record, b.record))
 	})
-	cards := make([]card, 0, len(d.events)+1)
+	made.cards = make([]card, 0, len(d.events)+1)
+	made.sets = make([]uint32, 0, size*cap(made.cards))
 	for i := 0; i < len(d.events); {
 		at := d.events[i].at
-		if at > 0 && (len(cards) == 0 || cards[len(cards)-1].until < at) {
-			cards = append(cards, card{until: at, set: d.intern()})
+		if n := len(made.cards); at > 0 && (n == 0 || made.cards[n-1].until < at) {
+			made.add(at, d.set)
 		}
 		for ; i < len(d.events) && d.events[i].at == at; i++ {
 			d.set[d.events[i].slot] = d.events[i].record
 		}
 	}
-	return append(cards, card{until: ^uint32(0), set: d.intern()})
+	made.add(^uint32(0), d.set)
 }
 
-// intern returns where d.set is in suit.sets, and puts it there if it is new.
-func (d *dealer) intern() uint32 {
-	d.key = d.key[:0]
-	for _, record := range d.set {
-		d.key = binary.BigEndian.AppendUint32(d.key, record)
-	}
-	at, ok := d.stock[string(d.key)]
-	if !ok {
-		at = uint32(len(d.sets))
-		d.stock[string(d.key)], d.kinds = at, d.kinds+1
-		d.sets = append(d.sets, d.set...)
-	}
-	return at
+// add adds a card and its set.
+func (d *deck) add(until uint32, set []uint32) {
+	d.cards = append(d.cards, card{until, uint32(len(d.sets))})
+	d.sets = append(d.sets, set...)
 }

@@ -23,7 +23,7 @@ type dealt struct {
 // deckOf deals one deck as Build does. weights and addresses are by ring.
 func deckOf(seed uint64, answers int, weights [][]int, addresses func(host int) int) *dealt {
 	s := &suit{id: 7, terms: terms{answers: answers, seed: seed}}
-	d := &dealer{suit: s, stock: map[string]uint32{}, steps: map[uint32]uint64{}}
+	d := &dealer{suit: s, steps: map[uint32]uint64{}}
 	made := &dealt{}
 	for _, ring := range weights {
 		var members []int
@@ -221,8 +221,8 @@ func TestDeal(t *testing.T) {
 		if e, _ := d.play(fair, r.Uint64()<<turnBits, 1, 3000); e > 5 {
 			t.Fatalf("%.1f from fair", e)
 		}
-		if n := len(fair); len(d.cards) > n+1 || len(d.suit.sets) > (n+1)*sum(slots) {
-			t.Fatalf("%d cards and %d records in sets of %d hosts", len(d.cards), len(d.suit.sets), n)
+		if n := len(fair); len(d.cards) > n+1 || len(d.sets) > (n+1)*sum(slots) {
+			t.Fatalf("%d cards and %d records in sets of %d hosts", len(d.cards), len(d.sets), n)
 		}
 	})
 }
@@ -274,7 +274,7 @@ func TestAddresses(t *testing.T) {
 	d := deckOf(3, 4, [][]int{{1, 1, 1, 1, 1, 9}}, two)
 	perRecord := make([]int, len(d.records))
 	for q := range uint64(d.length) * 10 {
-		set := d.suit.sets[d.at(uint32((q%uint64(d.length)*d.step+q/uint64(d.length)*d.shift)>>32)):][:4]
+		set := d.sets[d.at(uint32((q%uint64(d.length)*d.step+q/uint64(d.length)*d.shift)>>32)):][:4]
 		hosts := map[int]bool{}
 		for _, record := range set {
 			perRecord[record]++
@@ -315,7 +315,11 @@ func handmade(id uint64, ttl uint32, sets ...[]netip.Addr) deck {
 		g.names, g.spot = append(g.names, 0), append(g.spot, 0)
 		offers = append(offers, offer{member: i, addrs: set, tenths: 10})
 	}
-	s := g.newSuit(terms{family: family, ttl: ttl}, offers)
+	firsts := []uint32{0}
+	for i, set := range sets {
+		firsts = append(firsts, firsts[i]+uint32(len(set)))
+	}
+	s := g.newSuit(terms{family: family, ttl: ttl}, offers, firsts)
 	n := uint64(len(sets))
 	d := deck{id: id, suit: s, length: uint32(n), rings: 1 | 1<<len(sets[0])}
 	if n > 1 {
@@ -323,7 +327,7 @@ func handmade(id uint64, ttl uint32, sets ...[]netip.Addr) deck {
 	}
 	for i := range sets {
 		for r := range s.hosts[i].count {
-			s.sets = append(s.sets, s.hosts[i].first+uint32(r))
+			d.sets = append(d.sets, s.hosts[i].first+uint32(r))
 		}
 		d.cards = append(d.cards, card{until: uint32(uint64(i+1) << 32 / n), set: s.hosts[i].first})
 	}

@@ -265,8 +265,10 @@ func (s *suit) address(record uint32) netip.Addr {
 // addresses returns who is fit to be handed out.
 func (s *suit) addresses() map[netip.Addr]bool {
 	all := map[netip.Addr]bool{}
-	for record := range uint32(len(s.records) / s.terms.size()) {
-		all[s.address(record)] = true
+	for _, h := range s.hosts {
+		for record := range uint32(h.count) {
+			all[s.address(h.first+record)] = true
+		}
 	}
 	return all
 }
@@ -286,7 +288,7 @@ func (d *deck) odds() map[netip.Addr]odds {
 		if i == len(d.cards)-1 {
 			until = math.MaxUint32 + 1
 		}
-		for at, record := range d.suit.sets[c.set:][:size] {
+		for at, record := range d.sets[c.set:][:size] {
 			addr := d.suit.address(record)
 			o := all[addr]
 			o.share += float64(until-from) / (math.MaxUint32 + 1)

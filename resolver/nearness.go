@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 
 	"github.com/timepool/timepool/zones"
@@ -46,7 +47,8 @@ type ground struct {
 	labels    []string // continents, countries, sites
 	labelRows []row
 
-	quarters [][]int8 // by pool and member: 0 … 3; −1: not in the pool, or neither active nor fallback
+	quarters [][]int8      // by pool and member: 0 … 3; −1: not in the pool, or neither active nor fallback
+	firsts   [][2][]uint32 // by pool and family: by member, and one more, the number of its first record
 }
 
 // row is the spots as seen from one place, nearest ring first. Spots of a ring
@@ -84,11 +86,43 @@ func survey(r *zones.Registry, a *zones.Atlas, before *Snapshot) (*ground, error
 		}
 	})
 	g.label(sites, &distances{near: r.Zone.Near})
-	g.quarters = make([][]int8, len(r.Pools))
+	g.quarters, g.firsts = make([][]int8, len(r.Pools)), make([][2][]uint32, len(r.Pools))
 	parallel(len(r.Pools), func() func(int) {
-		return func(i int) { g.quarters[i] = partition(r, &r.Pools[i]) }
+		return func(i int) {
+			g.quarters[i] = partition(r, &r.Pools[i])
+			g.firsts[i] = number(r, g.quarters[i])
+		}
 	})
 	return g, nil
+}
+
+// number leaves room for the records of all members of a pool, whatever their
+// scores, so that a record has the same number in every Snapshot of a registry
+// and decks can be taken over as they are.
+func number(r *zones.Registry, quarters []int8) (firsts [2][]uint32) {
+	var next [2]uint32
+	for i := range r.Members {
+		for family := range firsts {
+			firsts[family] = append(firsts[family], next[family])
+		}
+		if quarters[i] >= 0 {
+			for _, a := range r.Members[i].Addresses {
+				next[familyOf(a)]++
+			}
+		}
+	}
+	for family := range firsts {
+		firsts[family] = append(firsts[family], next[family])
+	}
+	return firsts
+}
+
+// familyOf is 0 for an IPv4 address and 1 for an IPv6 one.
+func familyOf(a netip.Addr) int {
+	if a.Unmap().Is6() {
+		return 1
+	}
+	return 0
 }
 
 // client returns where distances of a client's place are taken from.

@@ -64,9 +64,10 @@ type rrset struct {
 type deck struct {
 	id     uint64 // stable over rebuilds: names the counter in Turns
 	suit   *suit
-	cards  []card // by until, ascending
-	step   uint64 // from one point to the next, in units of 2⁻⁶⁴
-	shift  uint64 // from each run of length points to the next
+	cards  []card   // by until, ascending
+	sets   []uint32 // numbers of suit.records, nearer rings first; a set is as long as rings say
+	step   uint64   // from one point to the next, in units of 2⁻⁶⁴
+	shift  uint64   // from each run of length points to the next
 	length uint32
 	rings  uint32 // bit i: a ring begins with the set's record i; one more bit ends the last ring
 }
@@ -74,23 +75,22 @@ type deck struct {
 // card is one arc and the set that is handed out there.
 type card struct {
 	until uint32 // where the next arc begins, in units of 2⁻³²; the last card's is not read
-	set   uint32 // index into suit.sets of its first record
+	set   uint32 // index into deck.sets of its first record
 }
 
-// suit is all that is dealt for one pool, quarter and family: the decks by
-// place, and every set once, whichever decks use it. A suit never changes, so
-// the next Snapshot shares it when all it is made from is the same.
+// suit is all that is dealt for one pool, quarter and family. A suit never
+// changes, so the next Snapshot shares it when all it is made from is the same,
+// and else those of its decks that are.
 type suit struct {
 	id      uint64
 	terms   terms
-	hosts   []host   // the candidates, by spot
-	records []byte   // their records, terms.size octets each, owner 0xC00C
-	sets    []uint32 // numbers of records, nearer rings first; a set is as long as its deck's rings
+	hosts   []host // the candidates, by spot
+	records []byte // terms.size octets each, owner 0xC00C; those of who is no host are not filled in
 	decks   []deck
 	byPlace []uint32 // index into decks by zones.PlaceID, or noDeck
 	fixed   []uint32 // the same by ground.labels
 
-	cards, kinds int // in decks; different sets
+	cards int // in decks
 
 	known map[string]uint32 // decks by the spots they take, ring by ring
 }
