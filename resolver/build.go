@@ -84,10 +84,13 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	if err := s.addNames(o.Previous); err != nil {
 		return nil, err
 	}
-	lines := make([][]offer, 2*len(r.Pools)) // by pool and family
+	lines, resorts := make([][]offer, 2*len(r.Pools)), make([]bool, 2*len(r.Pools)) // by pool and family
+	parallel(len(lines), func() func(i int) {
+		return func(i int) { lines[i], resorts[i] = g.offers(i/2, i%2, scores) }
+	})
 	for i := range lines {
-		line, resort := Line{r.Pools[i/2].Name, i%2 == 1}, false
-		if lines[i], resort = g.offers(i/2, i%2, scores); resort {
+		line := Line{r.Pools[i/2].Name, i%2 == 1}
+		if resorts[i] {
 			s.stats.Resort = append(s.stats.Resort, line)
 		} else if lines[i] == nil {
 			s.stats.Empty = append(s.stats.Empty, line)

@@ -12,6 +12,7 @@ type dealer struct {
 	*suit
 	start []uint32 // by spot: index of its first host, then the same for fallbacks; one more at the end
 	speed []uint64 // by the same: netspeed of its hosts
+	taken []bool   // by the same: it has hosts
 	steps map[uint32]uint64
 
 	old  *suit  // the same before some of its hosts changed, or nil
@@ -34,6 +35,7 @@ func (s *suit) deal(g *ground, old *suit) {
 	}
 	d := &dealer{
 		suit: s, start: make([]uint32, 2*len(g.spots)+1), speed: make([]uint64, 2*len(g.spots)),
+		taken: make([]bool, 2*len(g.spots)),
 		steps: map[uint32]uint64{},
 	}
 	likely := 0
@@ -43,7 +45,8 @@ func (s *suit) deal(g *ground, old *suit) {
 	}
 	s.known, s.byPlace = make(map[string]uint32, likely), make([]uint32, 0, len(g.rows))
 	for _, h := range s.hosts {
-		d.speed[h.at(len(g.spots))] += h.weight / share
+		at := h.at(len(g.spots))
+		d.speed[at], d.taken[at] = d.speed[at]+h.weight/share, true
 	}
 	s.count(d.start)
 	if old != nil && len(old.decks) > 0 {
@@ -157,10 +160,11 @@ func (d *dealer) widen(r *row) {
 		for _, end := range r.ends {
 			for _, spot := range r.spots[from:end] {
 				at := spare + int(spot)
-				if n := int(d.start[at+1] - d.start[at]); n > 0 {
-					d.key = binary.BigEndian.AppendUint16(d.key, spot)
-					in, speed, sites = in+n, speed+d.speed[at], sites+1
+				if !d.taken[at] {
+					continue // most of them, in a small pool
 				}
+				d.key = binary.BigEndian.AppendUint16(d.key, spot)
+				in, speed, sites = in+int(d.start[at+1]-d.start[at]), speed+d.speed[at], sites+1
 			}
 			if from = end; in == before {
 				continue // nobody of this suit is in that ring
@@ -289,7 +293,12 @@ type line struct {
 // which are all when there is room, else those with more than a slot's weight;
 // and one for the rest.
 func (d *dealer) line(ring []host, at, slots int) {
-	slices.SortFunc(ring, func(a, b host) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.first, b.first)) })
+	slices.SortFunc(ring, func(a, b host) int {
+		if a.rank != b.rank {
+			return cmp.Compare(a.rank, b.rank)
+		}
+		return cmp.Compare(a.first, b.first)
+	})
 	total := weightOf(ring)
 	for i := 0; i < len(ring); i++ {
 		if h := ring[i]; slots >= len(ring) || h.weight*uint64(slots) >= total {
@@ -334,7 +343,10 @@ func (d *dealer) lay(made *deck, size int) {
 		}
 	}
 	slices.SortFunc(d.events, func(a, b event) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.slot, b.slot), cmp.Compare(a.record, b.record))
+		if a.at != b.at {
+			return cmp.Compare(a.at, b.at)
+		}
+		return cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.record, b.record))
 	})
 	made.cards = make([]card, 0, len(d.events)+1)
 	made.sets = make([]uint32, 0, size*cap(made.cards))
