@@ -131,7 +131,7 @@ func (s *Snapshot) newSuit(i int, offers []offer, o *Options) *suit {
 	if quarter >= 0 {
 		offers = g.numbered(p, &t, offers)
 	}
-	made := g.newSuit(t, offers, g.firsts[p][family])
+	made := g.newSuit(t, offers, &g.books[p][family])
 	var old *suit
 	if o.Previous != nil && o.Previous.ground == g && o.Previous.suits[i].terms == t {
 		if old = o.Previous.suits[i]; old.from(made) {

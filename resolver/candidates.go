@@ -137,36 +137,47 @@ func order(a, b bool) int {
 	return 1
 }
 
-// newSuit returns an undealt suit of these offers. firsts is the number of each
-// member's first record, and behind them how many there are.
-func (g *ground) newSuit(t terms, offers []offer, firsts []uint32) *suit {
-	s := &suit{terms: t}
+// newSuit returns an undealt suit of these offers. The suits of a pool share
+// the records of b, unless of some member not all addresses are offered.
+func (g *ground) newSuit(t terms, offers []offer, b *book) *suit {
+	s := &suit{terms: t, records: b.records}
 	s.id = hash("pool", t.pool, string(rune('0'+t.quarter)), string(rune('0'+t.family)))
-	if len(offers) == 0 {
-		return s
-	}
-	s.hosts, s.records = make([]host, 0, len(offers)), make([]byte, int(firsts[len(firsts)-1])*t.size())
 	for _, o := range offers {
+		if s.hosts == nil {
+			s.hosts = make([]host, 0, len(offers))
+		}
 		h := host{
 			rank:   mix(t.seed ^ s.id ^ g.names[o.member]),
 			weight: uint64(min(g.registry.Members[o.member].Netspeed, math.MaxInt32)) * share * o.tenths / 10,
-			first:  firsts[o.member],
+			first:  b.firsts[o.member],
 			count:  uint16(len(o.addrs)),
 			spot:   g.spot[o.member],
 			spare:  o.spare,
 		}
 		s.hosts = append(s.hosts, h)
-		records := s.recordsOf(&h)[:0]
-		for _, a := range o.addrs {
-			records = append(records, 0xC0, 0x0C)
-			records = binary.BigEndian.AppendUint16(records, rrtypes[t.family])
-			records = binary.BigEndian.AppendUint16(records, 1)
-			records = binary.BigEndian.AppendUint32(records, t.ttl)
-			records = binary.BigEndian.AppendUint16(records, uint16(a.BitLen()/8))
-			records = append(records, a.AsSlice()...)
+		if h.first+uint32(h.count) == b.firsts[o.member+1] {
+			continue
 		}
+		if &s.records[0] == &b.records[0] {
+			s.records = slices.Clone(b.records)
+		}
+		appendRecords(s.recordsOf(&h)[:0], t.ttl, o.addrs)
 	}
 	return s
+}
+
+// appendRecords appends the address records of a name that the question holds.
+func appendRecords(dst []byte, ttl uint32, addrs []netip.Addr) []byte {
+	for _, a := range addrs {
+		a = a.Unmap()
+		dst = append(dst, 0xC0, 0x0C)
+		dst = binary.BigEndian.AppendUint16(dst, rrtypes[familyOf(a)])
+		dst = binary.BigEndian.AppendUint16(dst, 1)
+		dst = binary.BigEndian.AppendUint32(dst, ttl)
+		dst = binary.BigEndian.AppendUint16(dst, uint16(a.BitLen()/8))
+		dst = append(dst, a.AsSlice()...)
+	}
+	return dst
 }
 
 // seconds returns a TTL as it stands on the wire (RFC 2181 section 8).

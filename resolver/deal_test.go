@@ -315,11 +315,11 @@ func handmade(id uint64, ttl uint32, sets ...[]netip.Addr) deck {
 		g.names, g.spot = append(g.names, 0), append(g.spot, 0)
 		offers = append(offers, offer{member: i, addrs: set, tenths: 10})
 	}
-	firsts := []uint32{0}
+	b := book{firsts: []uint32{0}}
 	for i, set := range sets {
-		firsts = append(firsts, firsts[i]+uint32(len(set)))
+		b.firsts, b.records = append(b.firsts, b.firsts[i]+uint32(len(set))), appendRecords(b.records, ttl, set)
 	}
-	s := g.newSuit(terms{family: family, ttl: ttl}, offers, firsts)
+	s := g.newSuit(terms{family: family, ttl: ttl}, offers, &b)
 	n := uint64(len(sets))
 	d := deck{id: id, suit: s, length: uint32(n), rings: 1 | 1<<len(sets[0])}
 	if n > 1 {

@@ -47,8 +47,16 @@ type ground struct {
 	labels    []string // continents, countries, sites
 	labelRows []row
 
-	quarters [][]int8      // by pool and member: 0 … 3; −1: not in the pool, or neither active nor fallback
-	firsts   [][2][]uint32 // by pool and family: by member, and one more, the number of its first record
+	quarters [][]int8  // by pool and member: 0 … 3; −1: not in the pool, or neither active nor fallback
+	books    [][2]book // by pool and family
+}
+
+// book is the records of all members of a pool in one family, whatever their
+// scores, so that a record has the same number in every Snapshot of a registry
+// and decks can be taken over as they are.
+type book struct {
+	firsts  []uint32 // by member: number of its first record; one more at the end
+	records []byte   // owner 0xC00C
 }
 
 // row is the spots as seen from one place, nearest ring first. Spots of a ring
@@ -86,35 +94,31 @@ func survey(r *zones.Registry, a *zones.Atlas, before *Snapshot) (*ground, error
 		}
 	})
 	g.label(sites, &distances{near: r.Zone.Near})
-	g.quarters, g.firsts = make([][]int8, len(r.Pools)), make([][2][]uint32, len(r.Pools))
+	g.quarters, g.books = make([][]int8, len(r.Pools)), make([][2]book, len(r.Pools))
 	parallel(len(r.Pools), func() func(int) {
 		return func(i int) {
 			g.quarters[i] = partition(r, &r.Pools[i])
-			g.firsts[i] = number(r, g.quarters[i])
+			g.books[i] = write(r, &r.Pools[i], g.quarters[i])
 		}
 	})
 	return g, nil
 }
 
-// number leaves room for the records of all members of a pool, whatever their
-// scores, so that a record has the same number in every Snapshot of a registry
-// and decks can be taken over as they are.
-func number(r *zones.Registry, quarters []int8) (firsts [2][]uint32) {
-	var next [2]uint32
-	for i := range r.Members {
-		for family := range firsts {
-			firsts[family] = append(firsts[family], next[family])
-		}
-		if quarters[i] >= 0 {
+// write writes the books of a pool.
+func write(r *zones.Registry, p *zones.Pool, quarters []int8) (books [2]book) {
+	for family := range books {
+		b, next := &books[family], uint32(0)
+		for i := range r.Members {
+			b.firsts = append(b.firsts, next)
 			for _, a := range r.Members[i].Addresses {
-				next[familyOf(a)]++
+				if quarters[i] >= 0 && familyOf(a) == family {
+					b.records, next = appendRecords(b.records, seconds(p.TTL), []netip.Addr{a}), next+1
+				}
 			}
 		}
+		b.firsts = append(b.firsts, next)
 	}
-	for family := range firsts {
-		firsts[family] = append(firsts[family], next[family])
-	}
-	return firsts
+	return books
 }
 
 // familyOf is 0 for an IPv4 address and 1 for an IPv6 one.

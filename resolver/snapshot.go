@@ -85,7 +85,7 @@ type suit struct {
 	id      uint64
 	terms   terms
 	hosts   []host // the candidates, by spot
-	records []byte // terms.size octets each, owner 0xC00C; those of who is no host are not filled in
+	records []byte // the pool's book, with the addresses that are offered first in each member's
 	decks   []deck
 	byPlace []uint32 // index into decks by zones.PlaceID, or noDeck
 	fixed   []uint32 // the same by ground.labels
