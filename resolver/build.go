@@ -85,8 +85,9 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 		return nil, err
 	}
 	lines, resorts := make([][]offer, 2*len(r.Pools)), make([]bool, 2*len(r.Pools)) // by pool and family
+	views := g.views(scores)
 	parallel(len(lines), func() func(i int) {
-		return func(i int) { lines[i], resorts[i] = g.offers(i/2, i%2, scores) }
+		return func(i int) { lines[i], resorts[i] = g.offers(i/2, i%2, views) }
 	})
 	for i := range lines {
 		line := Line{r.Pools[i/2].Name, i%2 == 1}

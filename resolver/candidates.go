@@ -50,10 +50,31 @@ type offer struct {
 	spare  bool
 }
 
+// view is what the scores make of one address, as far as offers go.
+type view struct {
+	standing zones.Standing
+	tenths   uint8
+}
+
+// views reads the scores once for all pools: by member, in the order of its
+// addresses.
+func (g *ground) views(scores zones.Scores) [][]view {
+	all, from := make([][]view, len(g.registry.Members)), make([]view, 0, len(scores))
+	for i := range g.registry.Members {
+		begin := len(from)
+		for _, a := range g.registry.Members[i].Addresses {
+			s := scores[a.Unmap()]
+			from = append(from, view{s.Standing, uint8(tenths(s.Value, g.registry.Zone.Ramp))})
+		}
+		all[i] = from[begin:len(from):len(from)]
+	}
+	return all
+}
+
 // offers lists who of pool p may be handed out: members with a netspeed by the
 // addresses that are In; when there is none, by those that merely fell silent.
 // Active members come before fallbacks, and each of them by spot.
-func (g *ground) offers(p, family int, scores zones.Scores) (list []offer, resort bool) {
+func (g *ground) offers(p, family int, views [][]view) (list []offer, resort bool) {
 	for _, want := range []zones.Standing{zones.In, zones.Resort} {
 		for _, i := range g.order {
 			if g.quarters[p][i] < 0 {
@@ -61,10 +82,10 @@ func (g *ground) offers(p, family int, scores zones.Scores) (list []offer, resor
 			}
 			m := &g.registry.Members[i]
 			o := offer{member: i, spare: m.State == zones.Fallback}
-			for _, a := range m.Addresses {
-				if a = a.Unmap(); familyOf(a) == family && scores[a].Standing == want {
-					o.addrs = append(o.addrs, a)
-					o.tenths += tenths(scores[a].Value, g.registry.Zone.Ramp)
+			for n, v := range views[i] {
+				if a := m.Addresses[n]; v.standing == want && familyOf(a) == family {
+					o.addrs = append(o.addrs, a.Unmap())
+					o.tenths += uint64(v.tenths)
 				}
 			}
 			if o.addrs != nil {
