@@ -9,13 +9,16 @@ import (
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "schema [pool|node]",
-		Short:     "Print the JSON Schema (draft-07) of the registry, or of the node file",
+		Use:       "schema [pool|members|node]",
+		Short:     "Print the JSON Schema (draft-07) of pool.yaml, of the files in members.d, or of the node file",
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"pool", "node"},
+		ValidArgs: []string{"pool", "members", "node"},
 		RunE: action(func(_ *cobra.Command, args []string) error {
 			schema := zones.Schema()
-			if len(args) == 1 && args[0] == "node" {
+			switch {
+			case len(args) == 1 && args[0] == "members":
+				schema = zones.MembersSchema()
+			case len(args) == 1 && args[0] == "node":
 				schema = nodeSchema()
 			}
 			_, err := a.out.Write(schema)
