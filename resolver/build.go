@@ -36,7 +36,7 @@ type Stats struct {
 	Names int // owner names
 	Decks int
 	Cards int // of all decks, each with its set; at most one more than a deck has candidate addresses
-	Bytes int // of decks, cards, sets, records and the tables by place
+	Bytes int // of decks, cards, sets, hosts and the tables by place
 
 	Resort []Line // where nobody is In: members that fell silent are handed out
 	Empty  []Line // where nobody may be handed out at all
@@ -149,7 +149,8 @@ func (s *suit) from(other *suit) bool {
 	return slices.Equal(s.hosts, other.hosts) && bytes.Equal(s.records, other.records)
 }
 
+// bytes is what s takes, but for the records that it shares with its pool's book.
 func (s *suit) bytes() int {
 	return 2*len(s.decks)*int(unsafe.Sizeof(deck{})) + s.cards*int(unsafe.Sizeof(card{})) +
-		48*len(s.known) + 4*s.cards*s.terms.answers + len(s.records) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 4*(len(s.byPlace)+len(s.fixed))
+		48*len(s.known) + 4*s.cards*s.terms.answers + len(s.hosts)*int(unsafe.Sizeof(host{})) + 4*(len(s.byPlace)+len(s.fixed))
 }

@@ -288,6 +288,9 @@ func TestCache(t *testing.T) {
 		for i := range r.Members {
 			r.Members[i].State = rapid.SampledFrom([]zones.State{zones.Active, zones.Active, zones.Fallback, zones.Drain}).Draw(t, "state")
 			r.Members[i].Tags = rapid.SampledFrom([][]string{nil, {"dmz"}}).Draw(t, "tags")
+			for n := range rapid.IntRange(0, 2).Draw(t, "more addresses") {
+				r.Members[i].Addresses = append(r.Members[i].Addresses, netip.AddrFrom4([4]byte{10, 200, byte(i), byte(n)}))
+			}
 		}
 		a := zones.NewAtlas(r, nil)
 		var previous *Snapshot
@@ -311,9 +314,31 @@ func TestCache(t *testing.T) {
 			if !reflect.DeepEqual(plain, cached) {
 				t.Fatal("Build with Previous differs")
 			}
+			dealsOnlyIn(t, cached, scores)
+			if previous != nil { // which a query may still be reading
+				dealsOnlyIn(t, previous, previous.scores)
+			}
 			previous = cached
 		}
 	})
+}
+
+// dealsOnlyIn holds every record that any deck may deal against the scores: a
+// member may be In by some of its addresses and measured wrong by others.
+func dealsOnlyIn(t *rapid.T, s *Snapshot, scores zones.Scores) {
+	for i := range s.decks {
+		d := &s.decks[i]
+		family := d.suit.terms.family
+		want := zones.In
+		if slices.ContainsFunc(s.stats.Resort, func(l Line) bool { return l == Line{d.suit.terms.pool, family == 1} }) {
+			want = zones.Resort
+		}
+		for _, record := range d.sets {
+			if addr := d.suit.address(record); scores[addr].Standing != want || familyOf(addr) != family {
+				t.Fatalf("deck %d deals %s, which stands %v", i, addr, scores[addr].Standing)
+			}
+		}
+	}
 }
 
 func TestBuildRefuses(t *testing.T) {
