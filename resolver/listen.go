@@ -90,6 +90,8 @@ func explain(addr netip.AddrPort, proto string, err error) error {
 		mend = "ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= in systemd); or listen on a high port"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		mend = "no interface has this address (see ip address)"
+	case errors.Is(err, syscall.EAFNOSUPPORT):
+		mend = "this host has no such protocol; take the address out of dns.listen"
 	case errors.Is(err, syscall.EMFILE):
 		mend = "raise the limit of open files (LimitNOFILE= in systemd)"
 	}

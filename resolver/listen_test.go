@@ -49,8 +49,9 @@ func TestForeignAddress(t *testing.T) {
 func TestExplain(t *testing.T) {
 	addr := netip.MustParseAddrPort("127.0.0.1:53")
 	for errno, want := range map[syscall.Errno]string{
-		syscall.EACCES: "CAP_NET_BIND_SERVICE",
-		syscall.EMFILE: "LimitNOFILE",
+		syscall.EACCES:       "CAP_NET_BIND_SERVICE",
+		syscall.EAFNOSUPPORT: "take the address out of dns.listen",
+		syscall.EMFILE:       "LimitNOFILE",
 	} {
 		if err := explain(addr, "udp", &net.OpError{Err: errno}); !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Error(err)
