@@ -23,5 +23,5 @@ func ExampleLoad() {
 	// bad.yaml:9:34: members[1].addresses[0]: duplicate address 10.16.0.11 (first at bad.yaml:8)
 	// bad.yaml:9:46: members[1].addresses[1]: YAML takes a colon at the end for a key: quote it: "fd00::"
 	// bad.yaml:9:61: members[1].site: no site "far" in sites (did you mean "fra"?)
-	// bad.yaml:9:76: members[1].netspeed: 010 looks octal: write 10
+	// bad.yaml:9:76: members[1].netspeed: 010 is not plain decimal: write 10
 }

@@ -1,10 +1,11 @@
 package zones
 
-// Point is a spot on the earth in degrees. The zero Point is "unknown", which
-// is not the same as 0,0 in the Gulf of Guinea.
+// Point is a spot on the earth in degrees, north and east positive. The zero
+// Point is "unknown", which is not the same as 0,0 in the Gulf of Guinea.
 type Point struct {
-	Lat, Lon float64
-	Known    bool
+	Lat   float64 `yaml:"latitude,item" min:"-90" max:"90"`
+	Lon   float64 `yaml:"longitude,item" min:"-180" max:"180"`
+	Known bool    `yaml:",given"`
 }
 
 // Origin tells how a Place was found.

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"github.com/timepool/timepool/zones/strict"
 )
 
 // Registry is everything the operators say of the pool. Load makes it; nothing
@@ -151,7 +149,6 @@ var states = [...]string{Active: "active", Drain: "drain", Off: "off", Monitor: 
 var (
 	_ encoding.TextUnmarshaler = (*State)(nil)
 	_ encoding.TextUnmarshaler = (*ECS)(nil)
-	_ strict.Shaped            = (*Point)(nil)
 )
 
 // String is the state as the registry writes it.
@@ -181,21 +178,5 @@ func (e *ECS) UnmarshalText(text []byte) error {
 		return errors.New("wants on, off or {trusted: [networks]}")
 	}
 	*e = ECS{On: string(text) == "on"}
-	return nil
-}
-
-// latLon is how a Point is written.
-type latLon struct {
-	Lat float64 `yaml:"latitude,item" min:"-90" max:"90"`
-	Lon float64 `yaml:"longitude,item" min:"-180" max:"180"`
-}
-
-// Shape is [latitude, longitude] in degrees, north and east positive.
-func (p *Point) Shape() any { return &latLon{} }
-
-// Take takes over what was written.
-func (p *Point) Take(shape any) error {
-	at := shape.(*latLon)
-	*p = Point{Lat: at.Lat, Lon: at.Lon, Known: true}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -35,9 +36,7 @@ func Decode(file string, content []byte, into any) *Document {
 	d := &Document{File: file, broken: make(map[string]bool)}
 	v := reflect.ValueOf(into).Elem()
 	p := planFor(v.Type(), "")
-	if p.kind == record {
-		v.Set(p.blank())
-	}
+	v.Set(p.blank(""))
 	if d.root = d.parse(content); d.root != nil {
 		d.value(d.root, p, v, nil)
 	}
@@ -64,27 +63,36 @@ func (d *Document) Faults() Faults {
 
 // parse returns the root of the only document in content.
 func (d *Document) parse(content []byte) *yaml.Node {
-	if line, what := unreadable(content); what != "" {
-		d.add(line, 1, nil, what)
+	if i := bytes.IndexFunc(content, unreadable); i >= 0 {
+		what := "is not UTF-8"
+		if c := content[i]; c < utf8.RuneSelf {
+			what = fmt.Sprintf("has the control character %U", c)
+		}
+		d.add(1+bytes.Count(content[:i], []byte("\n")), 1, nil, what)
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(content))
-	n, err := next(dec)
-	if err == nil && n != nil && (n.Kind != yaml.ScalarNode || n.Tag != "!!null") {
-		second, err := next(dec)
-		if second != nil {
-			d.add(second.Line, second.Column, nil, "a second document (after ---) is not taken: one file, one document")
-		} else if err != nil {
-			d.syntax(content, err)
-		}
-		return n
-	}
-	if err != nil {
+	root, err := next(dec)
+	switch {
+	case err != nil:
 		d.syntax(content, err)
-	} else {
+		return nil
+	case root == nil || root.Tag == "!!null":
 		d.add(1, 1, nil, "is empty")
+		return nil
 	}
-	return nil
+	if second, err := next(dec); err != nil {
+		d.syntax(content, err)
+	} else if second != nil {
+		d.fault(second, nil, "a second document (after ---) is not taken: one file, one document")
+	}
+	return root
+}
+
+// unreadable reports what has no place in YAML. U+FFFD is what a broken
+// conversion leaves, and what bytes that are not UTF-8 read as.
+func unreadable(c rune) bool {
+	return c == utf8.RuneError || c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f
 }
 
 // next returns the root of the next document, nil after the last.
@@ -100,26 +108,7 @@ func next(dec *yaml.Decoder) (root *yaml.Node, err error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if len(n.Content) != 1 {
-		return nil, errors.New("cannot be read")
-	}
 	return n.Content[0], nil
-}
-
-// unreadable finds the first character that has no place in YAML. U+FFFD is
-// what a broken conversion leaves, and what bytes that are not UTF-8 read as.
-func unreadable(content []byte) (line int, what string) {
-	i := bytes.IndexFunc(content, func(c rune) bool {
-		return c == utf8.RuneError || c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f
-	})
-	if i < 0 {
-		return 0, ""
-	}
-	what = "is not UTF-8"
-	if c := content[i]; c < utf8.RuneSelf {
-		what = fmt.Sprintf("has the control character %U", c)
-	}
-	return 1 + bytes.Count(content[:i], []byte("\n")), what
 }
 
 var (
@@ -158,7 +147,7 @@ func (d *Document) syntax(content []byte, err error) {
 	d.add(min(line, at), 1, nil, "is not YAML: "+what)
 }
 
-func (d *Document) add(line, col int, at *step, what string) {
+func (d *Document) add(line, col int, at path, what string) {
 	if len(d.faults) >= maxFaults {
 		d.more++
 		return
@@ -167,16 +156,15 @@ func (d *Document) add(line, col int, at *step, what string) {
 		what = strings.ToValidUTF8(what[:500], "") + "…"
 	}
 	d.faults = append(d.faults, Fault{File: d.File, Line: line, Col: col, Path: at.String(), What: what})
-	for ; at != nil; at = at.up {
-		d.broken[at.String()] = true
+	for i := range len(at) + 1 {
+		d.broken[at[:i].String()] = true
 	}
-	d.broken[""] = true
 }
 
-func (d *Document) fault(n *yaml.Node, at *step, what string) { d.add(n.Line, n.Column, at, what) }
+func (d *Document) fault(n *yaml.Node, at path, what string) { d.add(n.Line, n.Column, at, what) }
 
 // plain refuses what makes a file mean something else than it seems to.
-func (d *Document) plain(n *yaml.Node, at *step) bool {
+func (d *Document) plain(n *yaml.Node, at path) bool {
 	switch {
 	case n.Kind == yaml.AliasNode:
 		d.fault(n, at, "aliases (*"+n.Value+") are not taken: write the value out")
@@ -191,7 +179,7 @@ func (d *Document) plain(n *yaml.Node, at *step) bool {
 }
 
 // value decodes n, which stands at at, into v.
-func (d *Document) value(n *yaml.Node, p *plan, v reflect.Value, at *step) {
+func (d *Document) value(n *yaml.Node, p *plan, v reflect.Value, at path) {
 	if !d.plain(n, at) {
 		return
 	}
@@ -199,24 +187,18 @@ func (d *Document) value(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 		p = p.text
 	}
 	switch {
-	case p.kind == shaped:
-		s, before := v.Addr().Interface().(Shaped), len(d.faults)+d.more
-		shape := s.Shape()
-		d.value(n, p.elem, reflect.ValueOf(shape).Elem(), at)
-		if len(d.faults)+d.more == before {
-			if err := s.Take(shape); err != nil {
-				d.fault(n, at, err.Error())
-			}
-		}
 	case p.kind == list && n.Kind == yaml.SequenceNode:
 		d.count(n, at, p, len(n.Content))
-		v.Set(reflect.MakeSlice(p.typ, len(n.Content), len(n.Content)))
+		v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 		for i, c := range n.Content {
-			d.value(c, p.elem, v.Index(i), &step{at, "", i})
+			d.value(c, p.elem, v.Index(i), append(at, i))
 		}
 	case p.kind == tuple && n.Kind == yaml.SequenceNode && len(n.Content) == len(p.fields):
 		for i, f := range p.fields {
-			d.value(n.Content[i], f.plan, v.Field(f.at), &step{at, "", i})
+			d.value(n.Content[i], f.plan, v.Field(f.at), append(at, i))
+		}
+		if p.given >= 0 {
+			v.Field(p.given).SetBool(true)
 		}
 	case p.kind == table && n.Kind == yaml.MappingNode:
 		d.count(n, at, p, len(n.Content)/2)
@@ -233,7 +215,7 @@ func (d *Document) value(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 }
 
 // count holds the length of a list or table against its bounds.
-func (d *Document) count(n *yaml.Node, at *step, p *plan, have int) {
+func (d *Document) count(n *yaml.Node, at path, p *plan, have int) {
 	if have == 0 && p.min == "1" {
 		d.fault(n, at, "is empty: "+p.wants()+" belongs here")
 	} else if !p.within(float64(have)) {
@@ -241,40 +223,43 @@ func (d *Document) count(n *yaml.Node, at *step, p *plan, have int) {
 	}
 }
 
-// record decodes a mapping into the fields of a struct.
-func (d *Document) record(n *yaml.Node, p *plan, v reflect.Value, at *step) {
-	first := make([]int, len(p.fields)) // the line each key was found on
+// entries calls each for every key of a mapping that is fit to be one, and
+// returns the lines they were first found on.
+func (d *Document) entries(n *yaml.Node, at path, each func(key, value *yaml.Node)) (first map[string]int) {
+	first = make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		here := &step{at, key.Value, -1}
-		if !d.plain(key, here) {
-			continue
-		}
-		f, known := p.byName[key.Value]
+		key := n.Content[i]
 		switch {
+		case !d.plain(key, append(at, key.Value)):
 		case key.Kind != yaml.ScalarNode:
 			d.fault(key, at, "lists and mappings are not taken for keys")
 		case key.Tag == "!!merge":
 			d.fault(key, at, "merge keys (<<) are not taken: write the keys out")
-		case !known:
-			names := make([]string, len(p.fields))
-			for i := range names {
-				names[i] = p.fields[i].name
-			}
-			d.fault(key, at, "unknown key "+Quote(key.Value)+DidYouMean(key.Value, names))
-		case first[f] > 0:
-			d.fault(key, at, fmt.Sprintf("duplicate key %q (first at line %d)", key.Value, first[f]))
+		case first[key.Value] > 0:
+			d.fault(key, at, fmt.Sprintf("duplicate key %s (first at line %d)", Quote(key.Value), first[key.Value]))
 		default:
-			first[f] = key.Line
-			d.value(value, p.fields[f].plan, v.Field(p.fields[f].at), here)
+			first[key.Value] = key.Line
+			each(key, n.Content[i+1])
 		}
 	}
+	return first
+}
+
+// record decodes a mapping into the fields of a struct.
+func (d *Document) record(n *yaml.Node, p *plan, v reflect.Value, at path) {
+	first := d.entries(n, at, func(key, value *yaml.Node) {
+		if i := slices.Index(p.names, key.Value); i >= 0 {
+			d.value(value, p.fields[i].plan, v.Field(p.fields[i].at), append(at, key.Value))
+		} else {
+			d.fault(key, at, "unknown key "+Quote(key.Value)+DidYouMean(key.Value, p.names))
+		}
+	})
 	for i, f := range p.fields {
-		if first[i] > 0 {
+		if first[p.names[i]] > 0 {
 			continue
 		}
 		if f.required {
-			d.fault(n, at, strconv.Quote(f.name)+" is missing")
+			d.fault(n, at, strconv.Quote(p.names[i])+" is missing")
 		}
 		if f.missing.IsValid() {
 			v.Field(f.at).Set(f.missing)
@@ -283,25 +268,10 @@ func (d *Document) record(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 }
 
 // table decodes a mapping into a slice of structs, in the order of the file.
-func (d *Document) table(n *yaml.Node, p *plan, v reflect.Value, at *step) {
-	first := make(map[string]int, len(n.Content)/2)
-	out := reflect.MakeSlice(p.typ, 0, len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		here := &step{at, key.Value, -1}
-		if !d.plain(key, here) {
-			continue
-		}
-		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
-			d.fault(key, at, "lists, mappings and merge keys (<<) are not taken for keys")
-			continue
-		}
-		if line := first[key.Value]; line > 0 {
-			d.fault(key, at, fmt.Sprintf("duplicate key %s (first at line %d)", Quote(key.Value), line))
-			continue
-		}
-		first[key.Value] = key.Line
-		e := reflect.New(p.typ.Elem()).Elem()
+func (d *Document) table(n *yaml.Node, p *plan, v reflect.Value, at path) {
+	v.Set(reflect.MakeSlice(v.Type(), 0, len(n.Content)/2))
+	d.entries(n, at, func(key, value *yaml.Node) {
+		e, here := reflect.New(v.Type().Elem()).Elem(), append(at, key.Value)
 		if what := p.key.scalar(key, e.Field(p.keyAt)); what != "" {
 			d.fault(key, here, what)
 		}
@@ -310,7 +280,6 @@ func (d *Document) table(n *yaml.Node, p *plan, v reflect.Value, at *step) {
 			into = e.Field(p.valueAt)
 		}
 		d.value(value, p.elem, into, here)
-		out = reflect.Append(out, e)
-	}
-	v.Set(out)
+		v.Set(reflect.Append(v, e))
+	})
 }

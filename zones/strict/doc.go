@@ -20,10 +20,10 @@
 //	slice of struct           a mapping in file order, when a field of the struct is
 //	                          tagged ",key" (and the value goes into the field tagged
 //	                          ",value", or else into the remaining fields)
-//	Shaped                    whatever its Shape is
 //
 // A struct that is a TextUnmarshaler too may be written as text or as a
-// mapping. A struct whose fields are tagged ",item" is a list of exactly those.
+// mapping. A struct whose fields are tagged ",item" is a list of exactly those; a
+// bool beside them tagged ",given" tells whether it was written.
 //
 // Every exported field carries a yaml tag: `yaml:"name"`, `yaml:"name,required"`
 // or `yaml:"-"`. Beside it may stand

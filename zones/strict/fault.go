@@ -3,6 +3,7 @@ package strict
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,16 +19,14 @@ type Fault struct {
 
 // String is "file:line:col: path: what".
 func (f Fault) String() string {
-	var b strings.Builder
-	b.WriteString(f.File)
+	parts := []string{f.File, f.Path, f.What}
 	if f.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", f.Line, f.Col)
+		parts[0] = fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col)
 	}
-	if f.Path != "" {
-		b.WriteString(": " + f.Path)
+	if f.Path == "" {
+		parts = slices.Delete(parts, 1, 2)
 	}
-	b.WriteString(": " + f.What)
-	return b.String()
+	return strings.Join(parts, ": ")
 }
 
 // Faults is an error that is never empty.
@@ -48,37 +47,27 @@ func (fs Faults) sort() {
 	})
 }
 
-// step is one element of a path; paths grow downwards on the stack and are
-// only written out for a fault.
-type step struct {
-	up   *step
-	name string
-	item int // -1: name counts
-}
+// path leads to a value, each element a key or an index.
+type path []any
 
-func (s *step) String() string {
-	if s == nil {
-		return ""
-	}
-	if s.item >= 0 {
-		return s.up.String() + "[" + strconv.Itoa(s.item) + "]"
-	}
-	if !plainKey(s.name) {
-		return s.up.String() + "[" + Quote(s.name) + "]"
-	}
-	if s.up == nil {
-		return s.name
-	}
-	return s.up.String() + "." + s.name
-}
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
 
-func plainKey(key string) bool {
-	for _, c := range key {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-') {
-			return false
+func (p path) String() string {
+	var b strings.Builder
+	for _, e := range p {
+		key, ok := e.(string)
+		switch {
+		case !ok:
+			fmt.Fprintf(&b, "[%d]", e)
+		case !plainKey.MatchString(key):
+			b.WriteString("[" + Quote(key) + "]")
+		case b.Len() > 0:
+			b.WriteString("." + key)
+		default:
+			b.WriteString(key)
 		}
 	}
-	return key != "" && len(key) <= 63
+	return b.String()
 }
 
 // Quote shows what stands in the file, however long or odd, on one line.
@@ -109,23 +98,21 @@ func DidYouMean(word string, candidates []string) string {
 
 // distance counts inserted, deleted, replaced and swapped bytes between a and b.
 func distance(a, b string) int {
-	d := make([][]int, len(a)+1)
-	for i := range d {
-		d[i] = make([]int, len(b)+1)
-		for j := range d[i] {
+	var before, last, row []int // of the table by prefixes of a and b
+	for i := range len(a) + 1 {
+		before, last, row = last, row, make([]int, len(b)+1)
+		for j := range row {
 			switch {
 			case i == 0 || j == 0:
-				d[i][j] = i + j
-				continue
+				row[j] = i + j
 			case a[i-1] == b[j-1]:
-				d[i][j] = d[i-1][j-1]
+				row[j] = last[j-1]
+			case i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1]:
+				row[j] = 1 + min(last[j], row[j-1], before[j-2])
 			default:
-				d[i][j] = 1 + min(d[i-1][j], d[i][j-1], d[i-1][j-1])
-			}
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], 1+d[i-2][j-2])
+				row[j] = 1 + min(last[j], row[j-1], last[j-1])
 			}
 		}
 	}
-	return d[len(a)][len(b)]
+	return row[len(b)]
 }

@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"math"
@@ -13,14 +14,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 )
-
-// Shaped is a type that is written in another shape than it is kept in.
-type Shaped interface {
-	// Shape returns a pointer to a new value of the written shape.
-	Shape() any
-	// Take takes over what was written there. Its error is shown to the operator.
-	Take(shape any) error
-}
 
 // kind is how a value is written.
 type kind uint8
@@ -39,8 +32,25 @@ const (
 	table  // a mapping kept as a slice of structs
 	tuple  // a list kept as a struct
 	record // a mapping kept as a struct
-	shaped
 )
+
+// kinds are the names of each kind to the operator, one and many, and to JSON
+// Schema, with the pattern that holds it there.
+var kinds = [...]struct{ one, many, json, pattern string }{
+	text:     {"a text", "texts", "string", `^[^\x00-\x1f\x7f-\x9f]*$`},
+	word:     {"a text", "texts", "string", `^[^\x00-\x1f\x7f-\x9f]*$`},
+	flag:     {"true or false", "true or false", "boolean", ""},
+	whole:    {"a whole number", "whole numbers", "integer", ""},
+	real:     {"a number", "numbers", "number", ""},
+	span:     {"a duration such as 150s", "durations", "string", duration.String()},
+	addr:     {"an IP address", "addresses", "string", ""},
+	prefix:   {"a network such as 10.0.0.0/8", "networks", "string", `^[0-9A-Fa-f.:]+/[0-9]{1,3}$`},
+	addrPort: {"an address and port such as 127.0.0.1:53", "addresses with ports", "string", `^([0-9.]+|\[[0-9A-Fa-f.:]+\]):[0-9]{1,5}$`},
+	list:     {"a list", "lists", "array", ""},
+	table:    {"a mapping", "mappings", "object", ""},
+	tuple:    {"a list", "lists", "array", ""},
+	record:   {"a mapping", "mappings", "object", ""},
+}
 
 // plan is how values of one type, with the tags they stand under, are written.
 type plan struct {
@@ -53,116 +63,107 @@ type plan struct {
 	pattern  *regexp.Regexp
 	is       string
 
-	elem    *plan // of a list's items, under a table's keys, of a shape
+	elem    *plan // of a list's items, or what stands under a table's keys
 	key     *plan // of a table's keys
 	keyAt   int   // the field of a table's element that takes the key
-	valueAt int   // the field that takes the value; -1: elem is the element itself
+	valueAt int   // the field that takes the value; −1: elem is the element itself
 	text    *plan // of a record that may be written as text as well
 	fields  []field
-	byName  map[string]int
+	names   []string // of fields
+	given   int      // the field of a tuple that says whether it was written; −1: none
 }
 
 // field is one key of a record or item of a tuple.
 type field struct {
 	*plan
 	at       int
-	name     string
 	doc      string
 	required bool
-	tagged   string        // the default as tagged
+	preset   string        // the default as tagged
 	missing  reflect.Value // the value for a missing key; the zero Value for none
 }
 
 const label = `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
 
-// forms are the patterns that more than one field has.
-var forms = map[string]struct {
-	pattern *regexp.Regexp
-	is      string
-}{
-	"label":   {regexp.MustCompile(`^` + label + `$`), "one label of a DNS name: 1 to 63 of a-z, 0-9 and hyphens, none at the ends"},
-	"domain":  {regexp.MustCompile(`^(` + label + `\.)*` + label + `$`), "a domain name: labels of 1 to 63 of a-z, 0-9 and hyphens, no dot at the end"},
-	"mailbox": {regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]{1,63}@(` + label + `\.)*` + label + `$`), "a mailbox such as hostmaster@example.org"},
-	"tag":     {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`), "a tag: 1 to 63 letters, digits, dots, hyphens and underscores"},
+// forms are the patterns that more than one field has, and what they are to people.
+var forms = map[string][2]string{
+	"label":   {`^` + label + `$`, "one label of a DNS name: 1 to 63 of a-z, 0-9 and hyphens, none at the ends"},
+	"domain":  {`^(` + label + `\.)*` + label + `$`, "a domain name: labels of 1 to 63 of a-z, 0-9 and hyphens, no dot at the end"},
+	"mailbox": {`^[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]{1,63}@(` + label + `\.)*` + label + `$`, "a mailbox such as hostmaster@example.org"},
+	"tag":     {`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`, "a tag: 1 to 63 letters, digits, dots, hyphens and underscores"},
 }
 
-var (
-	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
-	shapedType      = reflect.TypeFor[Shaped]()
-)
-
 func planFor(t reflect.Type, tag reflect.StructTag) *plan {
-	p := &plan{typ: t, min: tag.Get("min"), max: tag.Get("max"), is: tag.Get("is"), enum: strings.Fields(tag.Get("enum"))}
-	if s := tag.Get("pattern"); s != "" {
-		p.pattern = regexp.MustCompile(s)
-	}
+	p := &plan{typ: t, min: tag.Get("min"), max: tag.Get("max"), is: tag.Get("is"), enum: strings.Fields(tag.Get("enum")), valueAt: -1, given: -1}
+	pattern := tag.Get("pattern")
 	if s := tag.Get("form"); s != "" {
-		f, ok := forms[s]
+		form, ok := forms[s]
 		if !ok {
 			panic("strict: no form " + s)
 		}
-		p.pattern, p.is = f.pattern, f.is
+		pattern, p.is = form[0], form[1]
+	}
+	if pattern != "" {
+		p.pattern = regexp.MustCompile(pattern)
 	}
 	p.classify(tag)
 	p.bound()
 	return p
 }
 
+// exact are the types that are not told by what they are made of.
+var exact = map[reflect.Type]kind{
+	reflect.TypeFor[time.Duration]():  span,
+	reflect.TypeFor[netip.Addr]():     addr,
+	reflect.TypeFor[netip.Prefix]():   prefix,
+	reflect.TypeFor[netip.AddrPort](): addrPort,
+}
+
 // classify finds out how values of the type are written.
 func (p *plan) classify(tag reflect.StructTag) {
-	t, ptr := p.typ, reflect.PointerTo(p.typ)
-	switch {
-	case t == reflect.TypeFor[time.Duration]():
-		p.kind = span
-	case t == reflect.TypeFor[netip.Addr]():
-		p.kind = addr
-	case t == reflect.TypeFor[netip.Prefix]():
-		p.kind = prefix
-	case t == reflect.TypeFor[netip.AddrPort]():
-		p.kind = addrPort
-	case ptr.Implements(shapedType):
-		p.kind = shaped
-		p.elem = planFor(reflect.TypeOf(reflect.New(t).Interface().(Shaped).Shape()).Elem(), tag)
-	case t.Kind() == reflect.Struct:
+	_, words := reflect.New(p.typ).Interface().(encoding.TextUnmarshaler)
+	special, isSpecial := exact[p.typ]
+	switch k := p.typ.Kind(); {
+	case isSpecial:
+		p.kind = special
+	case k == reflect.Struct:
 		p.structure()
-		if ptr.Implements(textUnmarshaler) {
-			p.text = &plan{kind: word, typ: t, enum: p.enum, pattern: p.pattern, is: p.is, hi: math.Inf(1)}
+		if words {
+			p.text = &plan{kind: word, typ: p.typ, enum: p.enum, pattern: p.pattern, is: p.is, hi: math.Inf(1)}
 		}
-	case ptr.Implements(textUnmarshaler):
+	case words:
 		p.kind = word
-	case t.Kind() == reflect.Slice:
+	case k == reflect.Slice:
 		p.slice(tag)
-	case t.Kind() == reflect.String:
+	case k == reflect.String:
 		p.kind = text
-	case t.Kind() == reflect.Bool:
+	case k == reflect.Bool:
 		p.kind = flag
-	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
+	case k >= reflect.Int && k <= reflect.Uint64:
 		p.kind = whole
-	case t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64:
+	case k == reflect.Float32 || k == reflect.Float64:
 		p.kind = real
 	default:
-		panic(fmt.Sprintf("strict: %v cannot be decoded", t))
+		panic(fmt.Sprintf("strict: %v cannot be decoded", p.typ))
 	}
 }
 
 // bound parses min and max.
 func (p *plan) bound() {
 	if p.kind == whole {
-		if bits := p.typ.Bits(); p.typ.Kind() >= reflect.Uint {
-			p.min, p.max = or(p.min, "0"), or(p.max, strconv.FormatUint(1<<bits-1, 10))
-		} else {
-			p.min, p.max = or(p.min, strconv.FormatInt(-1<<(bits-1), 10)), or(p.max, strconv.FormatInt(1<<(bits-1)-1, 10))
+		bits := p.typ.Bits()
+		least, most := "0", strconv.FormatUint(1<<bits-1, 10)
+		if p.typ.Kind() < reflect.Uint {
+			least, most = strconv.FormatInt(-1<<(bits-1), 10), strconv.FormatInt(1<<(bits-1)-1, 10)
 		}
+		p.min, p.max = cmp.Or(p.min, least), cmp.Or(p.max, most)
 	}
-	p.lo, p.hi = p.limit(p.min, math.Inf(-1)), p.limit(p.max, math.Inf(1))
+	p.lo, p.hi = p.limit(cmp.Or(p.min, "-Inf")), p.limit(cmp.Or(p.max, "+Inf"))
 }
 
-func (p *plan) limit(s string, none float64) float64 {
-	if s == "" {
-		return none
-	}
+func (p *plan) limit(s string) float64 {
 	x, err := strconv.ParseFloat(s, 64)
-	if p.kind == span {
+	if p.kind == span && !math.IsInf(x, 0) {
 		var d time.Duration
 		d, err = time.ParseDuration(s)
 		x = float64(d)
@@ -175,33 +176,32 @@ func (p *plan) limit(s string, none float64) float64 {
 
 // structure plans a struct: a record or, when its fields are items, a tuple.
 func (p *plan) structure() {
-	p.kind, p.byName = record, make(map[string]int)
+	p.kind = record
 	for i := range p.typ.NumField() {
 		sf := p.typ.Field(i)
 		name, option, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
-		if !sf.IsExported() || name == "-" || option == "key" || option == "value" {
+		switch {
+		case !sf.IsExported() || name == "-" || option == "key" || option == "value":
 			continue
-		}
-		if name == "" {
+		case option == "given":
+			p.given = i
+			continue
+		case name == "":
 			panic(fmt.Sprintf("strict: %v.%s has no yaml tag", p.typ, sf.Name))
-		}
-		if option == "item" {
+		case option == "item":
 			p.kind = tuple
 		}
-		f := field{plan: planFor(sf.Type, sf.Tag), at: i, name: name, doc: sf.Tag.Get("doc"), required: option == "required"}
-		if s, ok := sf.Tag.Lookup("default"); ok {
-			f.tagged, f.missing = s, f.preset(s)
-		} else if f.kind == record {
-			f.missing = f.blank()
+		f := field{plan: planFor(sf.Type, sf.Tag), at: i, doc: sf.Tag.Get("doc"), required: option == "required", preset: sf.Tag.Get("default")}
+		if f.preset != "" || f.kind == record {
+			f.missing = f.blank(f.preset)
 		}
-		p.byName[name] = len(p.fields)
-		p.fields = append(p.fields, f)
+		p.fields, p.names = append(p.fields, f), append(p.names, name)
 	}
 }
 
 // slice plans a list or, when its elements are structs with a key, a table.
 func (p *plan) slice(tag reflect.StructTag) {
-	p.kind, p.keyAt, p.valueAt = list, -1, -1
+	p.kind = list
 	t := p.typ.Elem()
 	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
 		switch sf := t.Field(i); sf.Tag.Get("yaml") {
@@ -211,71 +211,38 @@ func (p *plan) slice(tag reflect.StructTag) {
 			p.valueAt, p.elem = i, planFor(sf.Type, sf.Tag)
 		}
 	}
-	if p.elem == nil {
-		// min and max are the list's own
+	if p.elem == nil { // min and max are the list's own
 		p.elem = planFor(t, reflect.StructTag(fmt.Sprintf(`enum:%q pattern:%q is:%q form:%q`, tag.Get("enum"), tag.Get("pattern"), tag.Get("is"), tag.Get("form"))))
 	}
 	p.enum, p.pattern, p.is = nil, nil, ""
 }
 
-// preset is the value of a default tag.
-func (p *plan) preset(s string) reflect.Value {
-	v, in := reflect.New(p.typ).Elem(), p
-	if p.text != nil {
-		in = p.text
-	}
-	tag := "!!str"
-	switch in.kind {
-	case flag:
-		tag = "!!bool"
-	case whole, real:
-		tag = "!!float"
-	}
-	if what := in.scalar(&yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: s}, v); what != "" {
-		panic(fmt.Sprintf("strict: default %q: %s", s, what))
-	}
-	return v
-}
-
-// blank is the value of a record that was not written: its defaults.
-func (p *plan) blank() reflect.Value {
+// blank is the value of what was not written: the default, a record's those of
+// its fields.
+func (p *plan) blank(preset string) reflect.Value {
 	v := reflect.New(p.typ).Elem()
 	for _, f := range p.fields {
 		if f.missing.IsValid() {
 			v.Field(f.at).Set(f.missing)
 		}
 	}
+	if preset != "" {
+		var n yaml.Node
+		in := cmp.Or(p.text, p)
+		if err := yaml.Unmarshal([]byte(preset), &n); err != nil || in.scalar(n.Content[0], v) != "" {
+			panic(fmt.Sprintf("strict: default %q of %v", preset, p.typ))
+		}
+	}
 	return v
-}
-
-// nouns name the kinds to the operator, one and many.
-var nouns = [...][2]string{
-	text:     {"a text", "texts"},
-	word:     {"a text", "texts"},
-	flag:     {"true or false", "true or false"},
-	whole:    {"a whole number", "whole numbers"},
-	real:     {"a number", "numbers"},
-	span:     {"a duration such as 150s", "durations"},
-	addr:     {"an IP address", "addresses"},
-	prefix:   {"a network such as 10.0.0.0/8", "networks"},
-	addrPort: {"an address and port such as 127.0.0.1:53", "addresses with ports"},
-	list:     {"a list", "lists"},
-	table:    {"a mapping", "mappings"},
-	tuple:    {"a list", "lists"},
-	record:   {"a mapping", "mappings"},
 }
 
 // wants says what stands there when it is right: "a list of addresses".
 func (p *plan) wants() string {
 	switch {
-	case p.kind == list && p.elem.kind != shaped:
-		return "a list of " + nouns[p.elem.kind][1]
+	case p.kind == list:
+		return "a list of " + kinds[p.elem.kind].many
 	case p.kind == tuple:
-		names := make([]string, len(p.fields))
-		for i, f := range p.fields {
-			names[i] = f.name
-		}
-		return "a list of " + strconv.Itoa(len(names)) + ": [" + strings.Join(names, ", ") + "]"
+		return fmt.Sprintf("a list of %d: [%s]", len(p.names), strings.Join(p.names, ", "))
 	case p.text != nil:
 		return p.text.wants() + " or a mapping"
 	case p.kind <= word && p.is != "":
@@ -283,5 +250,5 @@ func (p *plan) wants() string {
 	case p.kind <= word && len(p.enum) > 0:
 		return strings.Join(p.enum[:len(p.enum)-1], ", ") + " or " + p.enum[len(p.enum)-1]
 	}
-	return nouns[p.kind][0]
+	return kinds[p.kind].one
 }

@@ -6,51 +6,38 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// At returns a Fault without What at the value that path leads to, each
-// element a key or an index: At("members", 3, "addresses", 0). A list or a
-// mapping stands where its key does. What is not in the file stands where the
-// last thing on the way to it does.
-func (d *Document) At(path ...any) Fault {
-	line, col := d.position(path)
-	return Fault{File: d.File, Line: line, Col: col, Path: steps(path).String()}
+// At returns a Fault without What at the value that at leads to, each element a
+// key or an index: At("members", 3, "addresses", 0). A list or a mapping stands
+// where its key does. What is not in the file stands where the last thing on the
+// way to it does.
+func (d *Document) At(at ...any) Fault {
+	line, col := d.position(at)
+	return Fault{File: d.File, Line: line, Col: col, Path: path(at).String()}
 }
 
-// Line is "file:line" of the value that path leads to.
-func (d *Document) Line(path ...any) string {
-	line, _ := d.position(path)
+// Line is "file:line" of the value that at leads to.
+func (d *Document) Line(at ...any) string {
+	line, _ := d.position(at)
 	return fmt.Sprintf("%s:%d", d.File, line)
 }
 
-// Fault adds what was found wrong, after decoding, with the value that path
-// leads to.
-func (d *Document) Fault(what string, path ...any) {
-	line, col := d.position(path)
-	d.add(line, col, steps(path), what)
+// Fault adds what was found wrong, after decoding, with the value that at leads to.
+func (d *Document) Fault(what string, at ...any) {
+	line, col := d.position(at)
+	d.add(line, col, at, what)
 }
 
-// Broken reports whether a fault lies at path or under it, so that one mistake
+// Broken reports whether a fault lies at a value or under it, so that one mistake
 // is not told twice.
-func (d *Document) Broken(path ...any) bool { return d.broken[steps(path).String()] }
+func (d *Document) Broken(at ...any) bool { return d.broken[path(at).String()] }
 
-func steps(path []any) (at *step) {
-	for _, p := range path {
-		switch p := p.(type) {
-		case string:
-			at = &step{at, p, -1}
-		case int:
-			at = &step{at, "", p}
-		}
-	}
-	return at
-}
-
-func (d *Document) position(path []any) (line, col int) {
+func (d *Document) position(at path) (line, col int) {
 	n := d.root
 	if n == nil {
 		return 0, 0
 	}
 	line, col = n.Line, n.Column
-	for _, p := range path {
+	for _, p := range at {
 		var key, value *yaml.Node
 		switch p := p.(type) {
 		case string:
@@ -67,10 +54,10 @@ func (d *Document) position(path []any) (line, col int) {
 		if value == nil {
 			break
 		}
-		if n = value; value.Kind != yaml.ScalarNode {
-			value = key
+		if n = value; value.Kind == yaml.ScalarNode {
+			key = value
 		}
-		line, col = value.Line, value.Column
+		line, col = key.Line, key.Column
 	}
 	return line, col
 }

@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"net/netip"
@@ -19,9 +20,12 @@ import (
 var (
 	decimal  = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
 	fraction = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+	padding  = regexp.MustCompile(`^([-+]?)0[oO0]*([0-9])`)
 	zeros    = regexp.MustCompile(`(^|[.])0+([0-9])`)
 	duration = regexp.MustCompile(`^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$`)
 )
+
+const colonKey = "YAML takes a colon at the end for a key: quote it: "
 
 // scalar parses n, a scalar, into v. It returns what is wrong with it, or "". A
 // text is kept even when it is not the one wanted, so that what refers to it is
@@ -29,11 +33,11 @@ var (
 func (p *plan) scalar(n *yaml.Node, v reflect.Value) string {
 	s := n.Value
 	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 && strings.HasSuffix(s, ":") {
-		return "YAML takes a colon at the end for a key: quote it: " + Quote(s)
+		return colonKey + Quote(s)
 	}
 	switch tag := resolved(n); {
 	case p.kind == flag && tag == "!!bool":
-		v.SetBool(strings.EqualFold(s, "true"))
+		n.Decode(v.Addr().Interface()) // as the tag says, it can
 		return ""
 	case (p.kind == whole || p.kind == real) && (tag == "!!int" || tag == "!!float"):
 		return p.number(n, v)
@@ -77,7 +81,7 @@ func (p *plan) mismatch(n *yaml.Node) string {
 	case n.Kind == yaml.SequenceNode:
 		got = "a list"
 	case n.Kind == yaml.MappingNode && p.kind < list && len(n.Content) == 2 && n.Content[1].Tag == "!!null":
-		return "YAML takes a colon at the end for a key: quote it: " + Quote(n.Content[0].Value+":")
+		return colonKey + Quote(n.Content[0].Value+":")
 	case n.Kind == yaml.MappingNode:
 		got = "a mapping"
 	case tag == "!!null":
@@ -102,36 +106,22 @@ func (p *plan) mismatch(n *yaml.Node) string {
 }
 
 func (p *plan) number(n *yaml.Node, v reflect.Value) string {
-	s := n.Value
-	digits := strings.TrimLeft(s, "+-")
-	switch {
-	case len(digits) > 1 && digits[0] == '0' && strings.ContainsAny(digits[1:2], "xXbB"):
-		return s + " is not decimal: write it in decimal"
-	case strings.Contains(s, "_"):
-		return s + " has an underscore: write " + strings.ReplaceAll(s, "_", "")
-	case len(digits) > 1 && digits[0] == '0' && strings.ContainsAny(digits[1:2], "0123456789oO"):
-		return s + " looks octal: write " + or(strings.TrimLeft(digits, "0oO"), "0")
-	case p.kind == real && !fraction.MatchString(s), p.kind == whole && !decimal.MatchString(s):
+	s, form := n.Value, fraction
+	if p.kind == whole {
+		form = decimal
+	}
+	if !form.MatchString(s) {
+		plain := padding.ReplaceAllString(strings.ReplaceAll(s, "_", ""), "$1$2")
+		if x, err := strconv.ParseInt(s, 0, 64); err == nil && !form.MatchString(plain) {
+			plain = strconv.FormatInt(x, 10)
+		}
+		if form.MatchString(plain) {
+			return s + " is not plain decimal: write " + plain
+		}
 		return p.mismatch(n)
 	}
-	var err error
-	var f float64
-	switch bits := v.Type().Bits(); {
-	case p.kind == real:
-		f, err = strconv.ParseFloat(s, bits)
-		v.SetFloat(f)
-	case v.CanUint():
-		var u uint64
-		u, err = strconv.ParseUint(strings.TrimPrefix(s, "+"), 10, bits)
-		v.SetUint(u)
-		f = float64(u)
-	default:
-		var i int64
-		i, err = strconv.ParseInt(s, 10, bits)
-		v.SetInt(i)
-		f = float64(i)
-	}
-	if err == nil && p.within(f) {
+	x, _ := strconv.ParseFloat(s, 64) // what is out of range is infinite
+	if n.Decode(v.Addr().Interface()) == nil && p.within(x) {
 		return ""
 	}
 	v.SetZero()
@@ -157,47 +147,45 @@ func (p *plan) outside(s string) string {
 	if p.max == "" {
 		return "must be " + p.min + " or more, is " + s
 	}
-	return "must be " + or(p.min, "0") + " to " + p.max + ", is " + s
+	return "must be " + cmp.Or(p.min, "0") + " to " + p.max + ", is " + s
 }
 
 // network parses an address, a prefix or an address with a port.
-func (p *plan) network(s string, v reflect.Value) string {
+func (p *plan) network(s string, v reflect.Value) (what string) {
+	v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)) // v stays invalid on an error
 	var a netip.Addr
-	var err error
-	switch at := v.Addr().Interface().(type) {
-	case *netip.Addr:
-		a, err = netip.ParseAddr(s)
-		*at = a
-	case *netip.AddrPort:
-		*at, err = netip.ParseAddrPort(s)
-		a = at.Addr()
-	case *netip.Prefix:
-		*at, err = netip.ParsePrefix(s)
-		a = at.Addr()
-		if m := at.Masked(); err == nil && *at != m {
-			*at = netip.Prefix{}
-			return fmt.Sprintf("%s has bits set beyond its length (did you mean %q?)", s, m)
+	masked := ""
+	switch x := v.Interface().(type) {
+	case netip.Addr:
+		a = x
+	case netip.AddrPort:
+		a = x.Addr()
+	case netip.Prefix:
+		if a = x.Addr(); x != x.Masked() {
+			masked = x.Masked().String()
 		}
 	}
 	switch {
-	case err == nil && a.Zone() != "":
-		err = fmt.Errorf("%s has a zone, which means something on one host only", Quote(s))
-	case err == nil && a.Is4In6():
-		err = fmt.Errorf("%s is an IPv4 address in IPv6 clothes: write %s", Quote(s), a.Unmap())
-	case err == nil:
+	case masked != "":
+		what = fmt.Sprintf("%s has bits set beyond its length (did you mean %q?)", s, masked)
+	case a.Zone() != "":
+		what = Quote(s) + " has a zone, which means something on one host only"
+	case a.Is4In6():
+		what = fmt.Sprintf("%s is an IPv4 address in IPv6 clothes: write %s", Quote(s), a.Unmap())
+	case a.IsValid():
 		return ""
 	case p.kind == addr && strings.Contains(s, "/"):
-		err = fmt.Errorf("%s is a network, wants an address", Quote(s))
+		what = Quote(s) + " is a network, wants an address"
 	case p.kind == prefix && !strings.Contains(s, "/"):
-		err = fmt.Errorf("%s has no length: wants a network such as 10.0.0.0/8", Quote(s))
+		what = Quote(s) + " has no length: wants a network such as 10.0.0.0/8"
 	default:
-		err = fmt.Errorf("%s is not %s", Quote(s), p.wants())
+		what = Quote(s) + " is not " + p.wants()
 		if t := zeros.ReplaceAllString(s, "$1$2"); t != s && !strings.Contains(s, ":") {
-			err = fmt.Errorf("%w (did you mean %q?)", err, t)
+			what += fmt.Sprintf(" (did you mean %q?)", t)
 		}
 	}
 	v.SetZero()
-	return err.Error()
+	return what
 }
 
 // words holds a text against enum, length and pattern.
@@ -216,16 +204,9 @@ func (p *plan) words(s string) string {
 	case p.pattern == nil || p.pattern.MatchString(s):
 		return ""
 	}
-	what := Quote(s) + " is not " + or(p.is, "of the form "+p.pattern.String())
+	what := Quote(s) + " is not " + cmp.Or(p.is, "of the form "+p.pattern.String())
 	if t := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(s)), "."); t != s && p.pattern.MatchString(t) {
 		what += " (did you mean " + Quote(t) + "?)"
 	}
 	return what
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

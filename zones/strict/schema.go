@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -22,112 +23,91 @@ func Schema(title string, into any) []byte {
 
 type object = map[string]any
 
-const (
-	prefixPattern   = `^[0-9A-Fa-f.:]+/[0-9]{1,3}$`
-	addrPortPattern = `^([0-9.]+|\[[0-9A-Fa-f.:]+\]):[0-9]{1,5}$`
-)
-
 func (p *plan) schema() object {
+	o := object{"type": kinds[p.kind].json}
+	if pattern := kinds[p.kind].pattern; pattern != "" {
+		o["pattern"] = pattern
+	}
 	switch p.kind {
-	case flag:
-		return object{"type": "boolean"}
+	case text, word:
+		if len(p.enum) > 0 {
+			return object{"type": "string", "enum": p.enum}
+		}
+		if p.pattern != nil {
+			o["pattern"] = p.pattern.String()
+		}
+		if p.is != "" {
+			o["patternErrorMessage"] = "wants " + p.is // as the common YAML language server shows it
+		}
+		p.bounds(o, "minLength", "maxLength")
 	case whole, real:
-		o := object{"type": map[kind]string{whole: "integer", real: "number"}[p.kind]}
-		put(o, "minimum", p.min)
-		put(o, "maximum", p.max)
-		return o
-	case span:
-		return object{"type": "string", "pattern": duration.String()}
+		p.bounds(o, "minimum", "maximum")
 	case addr:
-		return object{"type": "string", "anyOf": []object{{"format": "ipv4"}, {"format": "ipv6"}}}
-	case prefix:
-		return object{"type": "string", "pattern": prefixPattern}
-	case addrPort:
-		return object{"type": "string", "pattern": addrPortPattern}
+		o["anyOf"] = []object{{"format": "ipv4"}, {"format": "ipv6"}}
 	case list:
-		o := object{"type": "array", "items": p.elem.schema()}
-		put(o, "minItems", p.min)
-		put(o, "maxItems", p.max)
-		return o
+		o["items"] = p.elem.schema()
+		p.bounds(o, "minItems", "maxItems")
 	case table:
-		o := object{"type": "object", "additionalProperties": p.elem.schema(), "propertyNames": p.key.schema()}
-		put(o, "minProperties", p.min)
-		put(o, "maxProperties", p.max)
-		return o
+		o["additionalProperties"], o["propertyNames"] = p.elem.schema(), p.key.schema()
+		p.bounds(o, "minProperties", "maxProperties")
 	case tuple:
 		items := make([]object, len(p.fields))
 		for i, f := range p.fields {
 			items[i] = f.schema()
 		}
-		return object{"type": "array", "items": items, "minItems": len(items), "maxItems": len(items)}
+		o["items"], o["minItems"], o["maxItems"] = items, len(items), len(items)
 	case record:
+		p.properties(o)
 		if p.text != nil {
-			return object{"anyOf": []object{p.text.schema(), p.recordSchema()}}
+			return object{"anyOf": []object{p.text.schema(), o}}
 		}
-		return p.recordSchema()
-	case shaped:
-		return p.elem.schema()
 	}
-	return p.textSchema()
-}
-
-func (p *plan) textSchema() object {
-	o := object{"type": "string"}
-	if len(p.enum) > 0 {
-		o["enum"] = p.enum
-		return o
-	}
-	o["pattern"] = `^[^\x00-\x1f\x7f-\x9f]*$`
-	if p.pattern != nil {
-		o["pattern"] = p.pattern.String()
-	}
-	if p.is != "" {
-		o["patternErrorMessage"] = "wants " + p.is // as the common YAML language server shows it
-	}
-	put(o, "minLength", p.min)
-	put(o, "maxLength", p.max)
 	return o
 }
 
-func (p *plan) recordSchema() object {
+// properties puts the fields of a record.
+func (p *plan) properties(o object) {
 	properties, required := object{}, []string{}
-	for _, f := range p.fields {
-		o := f.schema()
+	for i, f := range p.fields {
+		property := f.schema()
 		if doc := f.describe(); doc != "" {
-			o["description"] = doc
+			property["description"] = doc
 		}
-		switch {
-		case !f.missing.IsValid() || f.kind == record && f.text == nil:
-		case f.kind == flag, f.kind == whole, f.kind == real:
-			o["default"] = json.RawMessage(f.tagged)
-		default:
-			o["default"] = f.tagged
+		if f.kind == flag || f.kind == whole || f.kind == real {
+			put(property, "default", f.preset)
+		} else if f.preset != "" {
+			property["default"] = f.preset
 		}
-		properties[f.name] = o
+		properties[p.names[i]] = property
 		if f.required {
-			required = append(required, f.name)
+			required = append(required, p.names[i])
 		}
 	}
-	o := object{"type": "object", "properties": properties, "additionalProperties": false}
+	o["properties"], o["additionalProperties"] = properties, false
 	if len(required) > 0 {
 		o["required"] = required
 	}
-	return o
 }
 
 // describe is the doc tag, with what a schema has no word for.
 func (f field) describe() string {
-	if f.kind != span || f.min == "" && f.max == "" {
+	switch {
+	case f.kind != span || f.min == "" && f.max == "":
 		return f.doc
-	}
-	if f.max == "" {
+	case f.max == "":
 		return f.doc + " (" + f.min + " or more)"
 	}
-	return f.doc + " (" + or(f.min, "0s") + " to " + f.max + ")"
+	return f.doc + " (" + cmp.Or(f.min, "0s") + " to " + f.max + ")"
 }
 
-func put(o object, key, number string) {
-	if number != "" {
-		o[key] = json.Number(number)
+func (p *plan) bounds(o object, least, most string) {
+	put(o, least, p.min)
+	put(o, most, p.max)
+}
+
+// put puts what is JSON already, unless it is "".
+func put(o object, key, value string) {
+	if value != "" {
+		o[key] = json.RawMessage(value)
 	}
 }

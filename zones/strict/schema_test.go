@@ -53,8 +53,8 @@ func instance(content string) (any, error) {
 }
 
 // beyondSchema are the parts of faults that JSON Schema has no words for.
-var beyondSchema = []string{"octal", "decimal", "underscore", "number 4.0", "colon", "anchors", "aliases", "merge", "tags (", "second document", "clothes",
-	"is not UTF-8", "control character U", "is not YAML", "tab", "duplicate", "beyond its length", "/33", "99999999999h", "999ms", "sold out", "diagonal"}
+var beyondSchema = []string{"plain decimal", "number 4.0", "colon", "anchors", "aliases", "merge", "tags (", "second document", "clothes",
+	"is not UTF-8", "control character U", "is not YAML", "tab", "duplicate", "beyond its length", "/33", "99999999999h", "999ms", "sold out"}
 
 // TestSchemaAgrees holds the schema's verdict against the decoder's for every
 // faulty file, and for one that has every key.
