@@ -1,0 +1,86 @@
+package monitor
+
+import (
+	"iter"
+	"math"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// series is points, as Range would give them.
+func series(points ...Point) iter.Seq2[Point, error] {
+	return func(yield func(Point, error) bool) {
+		for _, p := range points {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestRollSumsUp(t *testing.T) {
+	start := testEpoch.Truncate(RollFor)
+	at := func(minutes int, s Sample, score, step float64, vantage string) Point {
+		s.Time, s.Vantage = start.Add(time.Duration(minutes)*time.Minute), vantage
+		return pointOf(Scored{Sample: s, Score: score, Step: step})
+	}
+	slow := off(4 * time.Millisecond)
+	slow.RTT, slow.Stratum, slow.Lost = 3*time.Millisecond, 5, 1
+	old := Point{Scored: Scored{Score: 7}, For: RollFor, Checks: 9}
+	var got []Point
+	for p, err := range roll(series(old,
+		at(1, off(2*time.Millisecond), 10, 1, "fra"), at(2, slow, 11, 1, "fra"), at(3, off(-time.Millisecond), 3, 1, "tyo"),
+		at(9, mute(), 6, -5, "fra"), at(10, mute(), 1, -5, "fra"), at(10, kiss("RATE"), 0, -3.5, "tyo"))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, p)
+	}
+	if len(got) != 5 || got[0] != old {
+		t.Fatalf("%d points: %+v", len(got), got)
+	}
+	fra := got[1]
+	if fra.Checks != 3 || fra.Silent != 1 || fra.Sent != 9 || fra.Lost != 4 || fra.For != RollFor || !fra.Time.Equal(start) || fra.Vantage != "fra" {
+		t.Errorf("%+v", fra)
+	}
+	if fra.Offset != 3*time.Millisecond || fra.RTT != 2*time.Millisecond || fra.Score != 9 || math.Abs(fra.Step+1) > 1e-9 {
+		t.Errorf("means: %+v", fra)
+	}
+	if fra.Low != (Extremes{2 * time.Millisecond, time.Millisecond, 6}) || fra.High != (Extremes{4 * time.Millisecond, 3 * time.Millisecond, 11}) {
+		t.Errorf("from %+v to %+v", fra.Low, fra.High)
+	}
+	if fra.Outcome != Answered || fra.Stratum != 5 {
+		t.Errorf("the last that told the time: %+v", fra.Sample)
+	}
+	if got[2].Vantage != "tyo" || got[2].Checks != 1 || !got[3].Time.Equal(start.Add(RollFor)) || got[3].Outcome != Silent || got[3].Low.RTT != 0 || got[4].Kiss != "" {
+		t.Errorf("%+v", got[2:])
+	}
+}
+
+func TestRange(t *testing.T) {
+	h := openHistory(t, filepath.Join(t.TempDir(), "timepool.db"), HistoryOptions{})
+	for n := range 1300 {
+		h.Put(tick(1, n))
+	}
+	if err := h.flush(); err != nil {
+		t.Fatal(err)
+	}
+	first := tick(1, 0).Time
+	var raw, rolled int
+	for p, err := range h.Range(addr(1), first.Add(time.Second), first.Add(1201*time.Second)) {
+		if err != nil || p.For != 0 || p.Checks != 1 || p.Low.Score != p.Score {
+			t.Fatalf("%+v %v", p, err)
+		}
+		raw++
+	}
+	for p, err := range h.Rolled(addr(1), first, time.Time{}) {
+		if err != nil || p.For != RollFor || p.Checks != min(600, 1300-600*rolled) {
+			t.Fatalf("%+v %v", p, err)
+		}
+		rolled++
+	}
+	if raw != 1200 || rolled != 3 {
+		t.Errorf("%d points, %d rolled", raw, rolled)
+	}
+}
