@@ -29,6 +29,9 @@ type terms struct {
 // size returns the octets of one record: 16 for A, 28 for AAAA.
 func (t *terms) size() int { return 16 + 12*t.family }
 
+// short reports whether so many hosts with so much netspeed do not meet the floors.
+func (t *terms) short(hosts int, speed uint64) bool { return hosts < t.need || speed < uint64(t.speed) }
+
 // host is one member in one suit, with all its addresses of the family.
 type host struct {
 	rank   uint64 // where it stands in line: a hash of seed, suit and name

@@ -148,10 +148,9 @@ func (d *dealer) deck(r *row, place uint64) uint32 {
 // one more noSpot stands before the fallbacks'.
 func (d *dealer) widen(r *row) {
 	in, speed, sites := 0, uint64(0), 0
-	short := func() bool { return in < d.terms.need || speed < uint64(d.terms.speed) }
 	for spare := 0; spare < len(d.speed); spare += len(d.speed) / 2 {
 		if spare > 0 {
-			if !short() || d.start[spare] == uint32(len(d.suit.hosts)) {
+			if !d.terms.short(in, speed) || d.start[spare] == uint32(len(d.suit.hosts)) {
 				return
 			}
 			d.key = binary.BigEndian.AppendUint16(d.key, noSpot)
@@ -170,7 +169,7 @@ func (d *dealer) widen(r *row) {
 				continue // nobody of this suit is in that ring
 			}
 			d.key = binary.BigEndian.AppendUint16(d.key, noSpot)
-			if before = in; !short() && (spare > 0 || sites >= d.terms.sites) {
+			if before = in; !d.terms.short(in, speed) && (spare > 0 || sites >= d.terms.sites) {
 				return
 			}
 		}

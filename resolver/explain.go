@@ -57,6 +57,8 @@ type Candidate struct {
 	Weight  uint64     `json:"weight"` // its netspeed, as far as it counts
 	Share   float64    `json:"share"`  // of the answers that hold it, 0 … 1
 	Score   float64    `json:"score"`
+
+	spot uint16
 }
 
 // Absent is one address of the pool that no answer holds.
@@ -100,121 +102,80 @@ func (s *Snapshot) explain(client netip.Addr, asked *netip.Prefix, wire string, 
 	if n.clientDependent() && (asked == nil || e.Subnet) {
 		e.Scope = max(prefix.Bits(), 0)
 	}
-	pool := s.meaning(e, wire[:len(wire)-len(s.apexes[n.apex].wire)])
-	from := origin{Place: canonical(e.Place)}
-	if e.Asked != "" {
-		from = s.ground.asked(e.Asked)
+	p, from := n.suit/perFamily/2, origin{Place: canonical(e.Place)}
+	e.Pool, e.Number = s.ground.registry.Pools[p].Name, n.suit%perFamily-1
+	if n.label != byClient {
+		e.Asked, from = s.ground.labels[n.label], *s.ground.origins[n.label]
+		from.prefer = nil // distances as they are
 	}
 	for family := range e.Types {
-		e.Types[family] = s.choice(s.deckFor(n, family, id), pool, e.Number, family, &from)
+		e.Types[family] = s.choice(n, p, family, s.deckFor(n, family, id), &from)
 	}
 	return e
 }
 
-// meaning reads what a name asks for off its labels above the apex, and returns
-// the pool's index.
-func (s *Snapshot) meaning(e *Explanation, above string) (pool int) {
-	e.Number = -1
-	labels := []string{}
-	for ; above != ""; above = above[1+above[0]:] {
-		labels = append(labels, above[1:1+above[0]])
-	}
-	if len(labels) > 0 && len(labels[0]) == 1 {
-		e.Number, labels = int(labels[0][0]-'0'), labels[1:]
-	}
-	if last := len(labels) - 1; last >= 0 {
-		if i := slices.IndexFunc(s.ground.registry.Pools, func(p zones.Pool) bool { return p.Name == labels[last] }); i > 0 {
-			e.Pool, labels, pool = labels[last], labels[:last], i
-		}
-	}
-	if len(labels) > 0 {
-		e.Asked = labels[0]
-	}
-	return pool
-}
-
-// asked returns where distances are taken from under a name that means a place.
-func (g *ground) asked(label string) origin {
-	if c, ok := zones.FindCountry(label); ok {
-		return origin{Place: zones.Place{Country: c.Code, Continent: c.Continent, At: c.At}, named: true}
-	}
-	for i := range g.registry.Sites {
-		if g.registry.Sites[i].Name == label {
-			return origin{Place: canonical(g.atlas.Place(zones.PlaceID(1 + i)))}
-		}
-	}
-	o := origin{Place: zones.Place{Continent: label}, named: true}
-	for _, c := range zones.Countries() {
-		if c.Continent == label {
-			o.middles = append(o.middles, c.At)
-		}
-	}
-	return o
-}
-
-// choice sorts the pool's addresses of a family by what the deck makes of them.
-func (s *Snapshot) choice(number uint32, pool, quarter, family int, from *origin) Choice {
-	g, own := s.ground, s.suitOf(pool, quarter, family)
+// choice sorts the addresses of pool p by what the deck makes of them.
+func (s *Snapshot) choice(n *name, p, family int, number uint32, from *origin) Choice {
+	g, own := s.ground, s.suits[n.suit+family*perFamily]
+	pool := &g.registry.Pools[p]
 	c := Choice{
 		Type: typeName(family), Floor: own.terms.need, Rings: []Ring{}, Out: []Absent{}, Further: []Absent{},
-		Resort: slices.Contains(s.stats.Resort, Line{g.registry.Pools[pool].Name, family == 1}),
+		Resort: slices.Contains(s.stats.Resort, Line{pool.Name, family == 1}),
 	}
 	drawn := map[netip.Addr]odds{}
 	if number != noDeck {
 		d := &s.decks[number]
-		c.Answers, drawn = bits.Len32(d.rings)-1, d.odds()
-		c.Rings = make([]Ring, bits.OnesCount32(d.rings)-1)
+		c.Answers, c.Rings = bits.Len32(d.rings)-1, make([]Ring, bits.OnesCount32(d.rings)-1)
+		for _, o := range d.odds() {
+			drawn[o.addr] = o
+		}
 	}
-	fit, bare := own.addresses(), s.suitOf(pool, -1, family).addresses()
+	fit, bare := own.addresses(), s.bare(p, family).addresses()
 	for i := range g.registry.Members {
 		m := &g.registry.Members[i]
-		if !g.registry.Pools[pool].Has(m) {
+		if !pool.Has(m) {
 			continue
 		}
 		spot := &g.spots[g.spot[i]]
 		km := max(from.km(spot), 0)
 		for _, a := range m.Addresses {
-			if a = a.Unmap(); a.Is6() != (family == 1) {
+			if a = a.Unmap(); familyOf(a) != family {
 				continue
 			}
+			gone := Absent{m.Name, a, spot.Site, km, "not needed: there are enough before it"}
 			if o, ok := drawn[a]; ok {
 				r := &c.Rings[o.ring]
-				r.Members = append(r.Members, Candidate{m.Name, a, spot.Site, km, o.weight, o.share, s.scores[a].Value})
-				continue
-			}
-			gone := Absent{m.Name, a, spot.Site, km, ""}
-			if fit[a] {
-				gone.Why = "not needed: there are enough before it"
+				r.Members = append(r.Members, Candidate{m.Name, a, spot.Site, km, o.host.weight / share, o.share, s.scores[a].Value, o.host.spot})
+			} else if fit[a] {
 				c.Further = append(c.Further, gone)
-				continue
+			} else {
+				if gone.Why = s.absence(m, a); bare[a] {
+					gone.Why = fmt.Sprintf("stands behind the number %d", g.quarters[p][i])
+				}
+				c.Out = append(c.Out, gone)
 			}
-			if gone.Why = s.absence(m, a); bare[a] {
-				gone.Why = fmt.Sprintf("stands behind the number %d", g.quarters[pool][i])
-			}
-			c.Out = append(c.Out, gone)
 		}
 	}
-	c.order()
+	c.order(&own.terms)
 	return c
 }
 
 // order sorts by distance and tells why there is more than one ring.
-func (c *Choice) order() {
-	members := map[string]bool{}
+func (c *Choice) order(t *terms) {
+	hosts, spots, speed := map[string]bool{}, map[uint16]bool{}, uint64(0)
 	for i := range c.Rings {
 		r := &c.Rings[i]
 		if i > 0 {
-			r.Widened = fmt.Sprintf("only %d of floor %d are nearer", len(members), c.Floor)
-			if len(members) >= c.Floor {
-				r.Widened = fmt.Sprintf("the %d nearer ones do not meet all that is wanted", len(members))
-			}
+			r.Widened = t.wanting(len(hosts), speed, len(spots))
 		}
 		for _, m := range r.Members {
-			members[m.Member] = true
+			if !hosts[m.Member] {
+				hosts[m.Member], spots[m.spot], speed = true, true, speed+m.Weight
+			}
 		}
 		slices.SortStableFunc(r.Members, func(a, b Candidate) int { return cmp.Compare(a.Km, b.Km) })
 	}
-	if c.Answers > 0 && len(members) < c.Floor {
+	if c.Answers > 0 && t.short(len(hosts), speed) {
 		for i := range c.Further { // not for want of room
 			c.Further[i].Why = "not taken: this name does not widen so far"
 		}
@@ -222,38 +183,49 @@ func (c *Choice) order() {
 	slices.SortStableFunc(c.Further, func(a, b Absent) int { return cmp.Compare(a.Km, b.Km) })
 }
 
-func typeName(family int) string { return dns.TypeToString[rrtypes[family]] }
-
-// unserved reports whether the registry keeps m out of every answer.
-func unserved(m *zones.Member) bool {
-	return m.State == zones.Drain || m.State == zones.Off || m.State == zones.Monitor
+// wanting says which floors the nearer members are below. Where it is none, a
+// ring was parted so that every answer spans enough sites.
+func (t *terms) wanting(hosts int, speed uint64, spots int) string {
+	var below []string
+	for _, f := range []struct {
+		name       string
+		have, want uint64
+	}{
+		{"floor", uint64(hosts), uint64(t.need)}, {"floor_netspeed", speed, uint64(t.speed)}, {"min_sites", uint64(spots), uint64(t.sites)},
+	} {
+		if f.have < f.want {
+			below = append(below, fmt.Sprintf("%d of %s %d", f.have, f.name, f.want))
+		}
+	}
+	if below == nil {
+		return fmt.Sprintf("as near, parted to have min_sites %d in every answer", t.sites)
+	}
+	return "only " + strings.Join(below, " and ") + " are nearer"
 }
+
+func typeName(family int) string { return dns.TypeToString[rrtypes[family]] }
 
 // absence tells why an address is in no answer of any client.
 func (s *Snapshot) absence(m *zones.Member, a netip.Addr) string {
 	switch score := s.scores[a]; {
-	case unserved(m):
-		return strings.TrimSuffix("state "+m.State.String()+": "+m.Reason, ": ")
+	case m.State != zones.Active && m.State != zones.Fallback:
+		return because("state "+m.State.String(), m.Reason)
 	case m.Netspeed <= 0:
 		return "netspeed 0: only probed"
 	case score.Standing == zones.Resort:
-		return strings.TrimSuffix(fmt.Sprintf("score %.1f, silent, kept as a last resort: %s", score.Value, score.Why), ": ")
+		return because(fmt.Sprintf("score %.1f, silent, kept as a last resort", score.Value), score.Why)
 	case strings.Contains(score.Why, "score"):
 		return score.Why
 	default:
-		return strings.TrimSuffix(fmt.Sprintf("score %.1f: %s", score.Value, score.Why), ": ")
+		return because(fmt.Sprintf("score %.1f", score.Value), score.Why)
 	}
 }
 
-// suitOf returns the suit of a pool, quarter (−1: all) and family.
-func (s *Snapshot) suitOf(pool, quarter, family int) *suit {
-	for _, suit := range s.suits {
-		if t := &suit.terms; t.pool == s.ground.registry.Pools[pool].Name && t.quarter == quarter && t.family == family {
-			return suit
-		}
-	}
-	panic("a pool name without a suit")
-}
+// because is "what: why", or what alone.
+func because(what, why string) string { return strings.TrimSuffix(what+": "+why, ": ") }
+
+// bare returns the suit of a pool's names without a number.
+func (s *Snapshot) bare(pool, family int) *suit { return s.suits[(2*pool+family)*perFamily] }
 
 // address returns that of a record.
 func (s *suit) address(record uint32) netip.Addr {
@@ -275,34 +247,36 @@ func (s *suit) addresses() map[netip.Addr]bool {
 
 // odds is how often an address comes up in a deck, in which ring.
 type odds struct {
-	share  float64
-	ring   int
-	weight uint64
+	addr  netip.Addr
+	host  *host
+	share float64
+	ring  int
 }
 
-// odds measures the arcs of the cards that hold each address.
-func (d *deck) odds() map[netip.Addr]odds {
-	all, size, from := map[netip.Addr]odds{}, bits.Len32(d.rings)-1, uint64(0)
+// odds measures the arcs of the cards that hold each address, in the order of
+// the suit's hosts.
+func (d *deck) odds() (all []odds) {
+	at := make([]*odds, len(d.suit.records)/d.suit.terms.size())
+	size, from := bits.Len32(d.rings)-1, uint64(0)
 	for i, c := range d.cards {
 		until := uint64(c.until)
 		if i == len(d.cards)-1 {
 			until = math.MaxUint32 + 1
 		}
-		for at, record := range d.sets[c.set:][:size] {
-			addr := d.suit.address(record)
-			o := all[addr]
-			o.share += float64(until-from) / (math.MaxUint32 + 1)
-			o.ring = bits.OnesCount32(d.rings&(2<<at-1)) - 1
-			all[addr] = o
+		for slot, record := range d.sets[c.set:][:size] {
+			if at[record] == nil {
+				at[record] = &odds{addr: d.suit.address(record), ring: bits.OnesCount32(d.rings&(2<<slot-1)) - 1}
+			}
+			at[record].share += float64(until-from) / (math.MaxUint32 + 1)
 		}
 		from = until
 	}
-	for _, h := range d.suit.hosts {
-		for record := range uint32(h.count) {
-			addr := d.suit.address(h.first + record)
-			if o, ok := all[addr]; ok {
-				o.weight = h.weight / share
-				all[addr] = o
+	for i := range d.suit.hosts {
+		h := &d.suit.hosts[i]
+		for _, o := range at[h.first : h.first+uint32(h.count)] {
+			if o != nil {
+				o.host = h
+				all = append(all, *o)
 			}
 		}
 	}

@@ -137,7 +137,7 @@ func (s *Snapshot) summary() []string {
 		m := &s.ground.registry.Members[i]
 		for _, a := range m.Addresses {
 			score := s.scores[a.Unmap()]
-			if unserved(m) || m.Netspeed <= 0 {
+			if !m.Servable() {
 				score.Standing = zones.Out
 			}
 			counts[score.Standing]++
@@ -161,12 +161,12 @@ func (s *Snapshot) memberLines(name string) (lines []string) {
 		if m.Name != name {
 			continue
 		}
-		lines = append(lines, strings.TrimSuffix(fmt.Sprintf("state %s, %s, netspeed %d: %s",
-			m.State, siteName(s.ground.spots[s.ground.spot[i]].Site), m.Netspeed, m.Reason), ": "))
+		lines = append(lines, because(fmt.Sprintf("state %s, %s, netspeed %d",
+			m.State, siteName(s.ground.spots[s.ground.spot[i]].Site), m.Netspeed), m.Reason))
 		for _, a := range m.Addresses {
 			score := s.scores[a.Unmap()]
-			lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s %s, score %.1f, since %s: %s",
-				a, standings[score.Standing], score.Value, stamp(score.Since), score.Why), ": "))
+			lines = append(lines, because(fmt.Sprintf("%s %s, score %.1f, since %s",
+				a, standings[score.Standing], score.Value, stamp(score.Since)), score.Why))
 		}
 	}
 	return lines

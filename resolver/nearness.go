@@ -44,7 +44,8 @@ type ground struct {
 	places []uint64      // by zones.PlaceID: a key that survives renumbering
 	rows   []row         // by zones.PlaceID
 
-	labels    []string // continents, countries, sites
+	labels    []string  // continents, countries, sites
+	origins   []*origin // where their distances are taken from
 	labelRows []row
 
 	quarters [][]int8  // by pool and member: 0 … 3; −1: not in the pool, or neither active nor fallback
@@ -199,7 +200,7 @@ func (g *ground) label(sites map[string]int, d *distances) {
 		if slices.Contains(g.registry.Zone.Strict, name) {
 			seen = seen.within(o, g.spots)
 		}
-		g.labels, g.labelRows = append(g.labels, name), append(g.labelRows, seen)
+		g.labels, g.origins, g.labelRows = append(g.labels, name), append(g.origins, o), append(g.labelRows, seen)
 	}
 	middles := map[string][]zones.Point{}
 	for _, c := range zones.Countries() {

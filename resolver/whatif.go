@@ -3,7 +3,6 @@ package resolver
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"github.com/timepool/timepool/zones"
@@ -103,7 +102,7 @@ func siteAt(g *ground, i int) string {
 }
 
 // usable counts the hosts of a pool that may be handed out.
-func (s *Snapshot) usable(pool, family int) int { return len(s.suitOf(pool, -1, family).hosts) }
+func (s *Snapshot) usable(pool, family int) int { return len(s.bare(pool, family).hosts) }
 
 // loads is what each site gives and gets, in the registry's order; behind them
 // what stands in none.
@@ -113,13 +112,7 @@ func (s *Snapshot) loads(family int) []Load {
 	for i, site := range g.registry.Sites {
 		at[site.Name] = i
 	}
-	siteOf := map[netip.Addr]*zones.Place{}
-	for i := range g.registry.Members {
-		for _, a := range g.registry.Members[i].Addresses {
-			siteOf[a.Unmap()] = &g.spots[g.spot[i]]
-		}
-	}
-	for _, h := range s.suitOf(0, -1, family).hosts {
+	for _, h := range s.bare(0, family).hosts {
 		all[at[g.spots[h.spot].Site]].Usable++
 	}
 	n := s.names[s.apexes[0].wire]
@@ -130,13 +123,12 @@ func (s *Snapshot) loads(family int) []Load {
 			continue
 		}
 		from, drawn, sum := origin{Place: canonical(g.atlas.Place(id))}, s.decks[number].odds(), 0.0
-		addrs := slices.SortedFunc(maps.Keys(drawn), netip.Addr.Compare) // floats add up alike
-		for _, a := range addrs {
-			sum += drawn[a].share
+		for _, o := range drawn {
+			sum += o.share
 		}
 		all[client].Served = true
-		for _, a := range addrs {
-			part, spot := drawn[a].share/sum, siteOf[a]
+		for _, o := range drawn {
+			part, spot := o.share/sum, &g.spots[o.host.spot]
 			all[at[spot.Site]].Share += part / float64(len(g.registry.Sites))
 			all[client].Km += part * max(from.km(spot), 0)
 		}
