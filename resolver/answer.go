@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/miekg/dns"
 	"github.com/timepool/timepool/zones"
@@ -9,8 +10,9 @@ import (
 
 // Transport is what the answer has to know of the way a query came.
 type Transport struct {
-	TCP bool
-	UDP int // largest reply over UDP, 512 and up; 0: 1232 octets
+	TCP  bool
+	UDP  int           // largest reply over UDP, 512 and up; 0: 1232 octets
+	Idle time.Duration // TCP: how long the connection may be idle after the reply
 }
 
 // limit is how long the reply may be (RFC 6891 section 6.2.5).

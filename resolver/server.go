@@ -29,8 +29,8 @@ type Config struct {
 type TCPLimits struct {
 	Connections int           // open at once; default 1024
 	PerSource   int           // of these from one IPv4 address or IPv6 /64; default 64
-	Idle        time.Duration // for the next whole query to come; default 10 s
-	Write       time.Duration // for a client to take its replies; default 5 s
+	Idle        time.Duration // for the next query to begin, less when many are open; default 10 s
+	Transfer    time.Duration // for a query that has begun to come whole, and for replies to be taken; default 5 s
 }
 
 // Counters is what a Server did since it was made.
@@ -40,7 +40,7 @@ type Counters struct {
 	Unsent   uint64           // replies that could not be sent or were not taken
 	Overrun  uint64           // queries that found a UDP socket's receive buffer full; Linux only
 	Accepted uint64           // TCP connections taken
-	Turned   uint64           // TCP connections closed at once, over a limit
+	Evicted  uint64           // of these closed for a newcomer, over a limit
 	Open     int              // TCP connections now
 }
 
@@ -53,7 +53,7 @@ type Server struct {
 	addrs []netip.AddrPort
 	udp   []*udpLoop
 	tcp   []*tcpLoop
-	conns connections
+	conns places
 
 	publishing     sync.Mutex
 	firstPanic     sync.Once
@@ -73,12 +73,12 @@ func NewServer(cfg Config) *Server {
 	cfg.TCP.Connections = cmp.Or(cfg.TCP.Connections, 1024)
 	cfg.TCP.PerSource = cmp.Or(cfg.TCP.PerSource, 64)
 	cfg.TCP.Idle = cmp.Or(cfg.TCP.Idle, 10*time.Second)
-	cfg.TCP.Write = cmp.Or(cfg.TCP.Write, 5*time.Second)
+	cfg.TCP.Transfer = cmp.Or(cfg.TCP.Transfer, 5*time.Second)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if !sharedPorts {
 		cfg.Loops = 1
 	}
-	s := &Server{cfg: cfg, conns: connections{limits: cfg.TCP}}
+	s := &Server{cfg: cfg, conns: places{limits: cfg.TCP}}
 	for range cfg.Loops + 1 {
 		s.seeds = append(s.seeds, rand.Uint64())
 	}
@@ -170,13 +170,13 @@ func (s *Server) Counters() Counters {
 	for _, l := range s.tcp {
 		l.tally.addTo(&c.TCP)
 	}
-	c.Accepted, c.Turned, c.Open = s.conns.counted()
+	c.Accepted, c.Evicted, c.Open = s.conns.counted()
 	return c
 }
 
 // serve appends the reply to msg, and counts. A panic, which would be a bug,
 // costs that one packet its reply; the first is logged.
-func (s *Server) serve(dst, msg []byte, client netip.Addr, tcp bool, lane int, t *tally) (reply []byte) {
+func (s *Server) serve(dst, msg []byte, client netip.Addr, how Transport, lane int, t *tally) (reply []byte) {
 	defer func() {
 		if p := recover(); p != nil {
 			reply = dst
@@ -192,7 +192,7 @@ func (s *Server) serve(dst, msg []byte, client netip.Addr, tcp bool, lane int, t
 		t.count(Unready)
 		return dst
 	}
-	reply, verdict := live.snapshot.Answer(dst, msg, client, Transport{TCP: tcp, UDP: s.cfg.UDPSize}, live.turns[lane])
+	reply, verdict := live.snapshot.Answer(dst, msg, client, how, live.turns[lane])
 	t.count(verdict)
 	return reply
 }

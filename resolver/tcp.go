@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	frameLen  = 2       // the length before each message (RFC 1035 section 4.2.2)
-	firstRead = 2 << 10 // octets a connection reads into; grown for a longer query and given back
-	flushAt   = 8 << 10 // octets of replies that are sent without waiting for more of the pipeline
+	frameLen  = 2        // the length before each message (RFC 1035 section 4.2.2)
+	firstRead = 2 << 10  // octets a connection reads into; grown for a longer query and given back
+	flushAt   = 8 << 10  // octets of replies that are sent without waiting for more of the pipeline
+	kernelBuf = 64 << 10 // octets a socket's buffers ask for: left alone they grow to megabytes where a client does not read
 )
 
 // tcpLoop accepts connections on one listener and answers them, each in a
@@ -38,25 +39,34 @@ func (l *tcpLoop) run(running *sync.WaitGroup) {
 			continue
 		}
 		client := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
-		if !l.server.conns.admit(conn, client) {
+		place := l.server.conns.admit(conn, client)
+		if place == nil {
 			conn.Close()
-			continue
+			return
 		}
+		conn.SetReadBuffer(kernelBuf)
+		conn.SetWriteBuffer(kernelBuf)
 		running.Go(func() {
-			defer l.server.conns.leave(conn, client)
-			l.stream(conn, client)
+			defer place.leave()
+			l.stream(conn, place, client)
 		})
 	}
 }
 
 // stream answers a connection's queries in the order they come (RFC 7766
-// section 6.2.1), until it breaks the rules, is idle or goes away. A query has
-// the idle time to come whole, so that octets sent one by one hold nothing up.
-func (l *tcpLoop) stream(conn net.Conn, client netip.Addr) {
+// section 6.2.1), until it breaks the rules, is idle, half-way through a query
+// for too long, or goes away.
+func (l *tcpLoop) stream(conn net.Conn, place *place, client netip.Addr) {
 	in := make([]byte, 0, firstRead)
-	for {
-		conn.SetReadDeadline(time.Now().Add(l.server.cfg.TCP.Idle))
-		for !whole(in) {
+	for idle := l.server.cfg.TCP.Idle; ; {
+		if len(in) == 0 {
+			conn.SetReadDeadline(time.Now().Add(idle))
+		}
+		for begun := false; !whole(in); {
+			if len(in) > 0 && !begun {
+				begun = true
+				conn.SetReadDeadline(time.Now().Add(min(idle, l.server.cfg.TCP.Transfer)))
+			}
 			if len(in) == cap(in) {
 				in = append(make([]byte, 0, 2*cap(in)), in...)
 			}
@@ -65,7 +75,8 @@ func (l *tcpLoop) stream(conn net.Conn, client netip.Addr) {
 				return
 			}
 		}
-		rest, ok := l.flush(conn, in, client)
+		idle = place.active(time.Now()) // what the replies tell holds after them
+		rest, ok := l.flush(conn, in, client, idle)
 		if !ok {
 			return
 		}
@@ -78,16 +89,16 @@ func (l *tcpLoop) stream(conn net.Conn, client netip.Addr) {
 
 // flush answers some of the whole queries in in, with one write, and returns
 // what is left. False means that the connection shall be closed.
-func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr) (rest []byte, ok bool) {
+func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.Duration) (rest []byte, ok bool) {
 	buf, _ := l.buffers.Get().(*[]byte)
 	if buf == nil {
 		b := make([]byte, 0, 2*flushAt)
 		buf = &b
 	}
 	defer l.buffers.Put(buf)
-	out, rest, ok := l.pipeline((*buf)[:0], in, client)
+	out, rest, ok := l.pipeline((*buf)[:0], in, client, idle)
 	if len(out) > 0 {
-		conn.SetWriteDeadline(time.Now().Add(l.server.cfg.TCP.Write))
+		conn.SetWriteDeadline(time.Now().Add(l.server.cfg.TCP.Transfer))
 		if _, err := conn.Write(out); err != nil {
 			l.server.unsent.Add(1)
 			ok = false
@@ -100,11 +111,12 @@ func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr) (rest []byt
 // with its length in front, until there are enough to send. It touches no
 // socket. False means that the stream has ended: by a frame of length zero, or
 // by something that gets no reply, such as a response.
-func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr) (replies, rest []byte, ok bool) {
+func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr, idle time.Duration) (replies, rest []byte, ok bool) {
+	how := Transport{TCP: true, Idle: idle}
 	for len(out) < flushAt && whole(in) {
 		end := frameLen + int(binary.BigEndian.Uint16(in))
 		at := len(out) + frameLen
-		out = l.server.serve(append(out, 0, 0), in[frameLen:end], client, true, l.lane, &l.tally)
+		out = l.server.serve(append(out, 0, 0), in[frameLen:end], client, how, l.lane, &l.tally)
 		if len(out) == at {
 			return out[:at-frameLen], nil, false
 		}
@@ -117,68 +129,4 @@ func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr) (replies, rest []b
 // whole reports whether a whole message stands at the front of in.
 func whole(in []byte) bool {
 	return len(in) >= frameLen && len(in) >= frameLen+int(binary.BigEndian.Uint16(in))
-}
-
-// connections bounds how many TCP connections are open, in all and from one
-// source.
-type connections struct {
-	limits           TCPLimits
-	mu               sync.Mutex
-	open             map[net.Conn]struct{}
-	sources          map[netip.Addr]int
-	accepted, turned uint64
-	closed           bool
-}
-
-// source is what is counted as one client: an IPv4 address, an IPv6 /64.
-func source(client netip.Addr) netip.Addr {
-	if client.Is6() {
-		p, _ := client.WithZone("").Prefix(64)
-		return p.Addr()
-	}
-	return client
-}
-
-// admit reports whether the connection may stay.
-func (c *connections) admit(conn net.Conn, client netip.Addr) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.open == nil {
-		c.open, c.sources = map[net.Conn]struct{}{}, map[netip.Addr]int{}
-	}
-	if c.closed || len(c.open) >= c.limits.Connections || c.sources[source(client)] >= c.limits.PerSource {
-		c.turned++
-		return false
-	}
-	c.open[conn] = struct{}{}
-	c.sources[source(client)]++
-	c.accepted++
-	return true
-}
-
-// leave closes an admitted connection.
-func (c *connections) leave(conn net.Conn, client netip.Addr) {
-	conn.Close()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, conn)
-	if c.sources[source(client)]--; c.sources[source(client)] == 0 {
-		delete(c.sources, source(client))
-	}
-}
-
-// close closes all connections and admits no more.
-func (c *connections) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	for conn := range c.open {
-		conn.Close()
-	}
-}
-
-func (c *connections) counted() (accepted, turned uint64, open int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.accepted, c.turned, len(c.open)
 }

@@ -3,9 +3,11 @@ package resolver
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,38 +107,90 @@ func TestStreamEnds(t *testing.T) {
 	}
 }
 
-// TestConnectionLimits: one source gets its share, all together theirs, and a
-// place is free again when a connection ends.
+// TestConnectionLimits: a newcomer is always let in. Over its source's share it
+// takes the place of that source's longest idle connection, over the limit of
+// all that of the longest idle of all.
 func TestConnectionLimits(t *testing.T) {
 	s := serving(t, newSample(t), Config{TCP: TCPLimits{Connections: 3, PerSource: 2}}, "127.0.0.1:0")
-	open := func(from string) (net.Conn, bool) {
+	ask := func(conn net.Conn) bool {
+		time.Sleep(2 * often) // so that it counts as activity
+		conn.Write(framed(t, shapes(t)["A"]))
+		_, err := conn.Read(make([]byte, 1500))
+		return err == nil
+	}
+	open := func(from string) net.Conn {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 		conn, err := d.Dial("tcp", s.Addrs()[0].String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() })
-		conn.Write(framed(t, shapes(t)["A"]))
-		_, err = conn.Read(make([]byte, 1500))
-		return conn, err == nil
+		if !ask(conn) {
+			t.Fatalf("a newcomer from %s was turned away", from)
+		}
+		return conn
 	}
-	first, ok1 := open("127.0.0.1")
-	_, ok2 := open("127.0.0.1")
-	_, ok3 := open("127.0.0.1")
-	_, ok4 := open("127.0.0.2")
-	_, ok5 := open("127.0.0.3")
-	if !ok1 || !ok2 || ok3 || !ok4 || ok5 {
-		t.Error(ok1, ok2, ok3, ok4, ok5)
+	closed := func(which string, conn net.Conn) {
+		t.Helper()
+		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s is still open", which)
+		}
 	}
-	if c := s.Counters(); c.Accepted != 3 || c.Turned != 2 || c.Open != 3 {
+	one, two := open("127.0.0.1"), open("127.0.0.1")
+	if !ask(one) { // so that two is the one idle for longer
+		t.Error("one was closed")
+	}
+	three := open("127.0.0.1")
+	closed("two", two)
+	four := open("127.0.0.2")
+	five := open("127.0.0.3")
+	closed("one", one)
+	for which, conn := range []net.Conn{three, four, five} {
+		if !ask(conn) {
+			t.Errorf("%d of the last three was closed", which)
+		}
+	}
+	if c := s.Counters(); c.Accepted != 5 || c.Evicted != 2 || c.Open != 3 {
 		t.Errorf("%+v", c)
 	}
-	first.Close()
+	five.Close()
 	for s.Counters().Open == 3 {
 		time.Sleep(time.Millisecond)
 	}
-	if _, ok := open("127.0.0.3"); !ok {
+	if open("127.0.0.4"); s.Counters().Evicted != 2 {
 		t.Error("the place was not given back")
+	}
+}
+
+// TestIdleUnderPressure: the time to be idle is whole while half of the places
+// are free and a tenth when all are taken, and the lists stay what they are for.
+func TestIdleUnderPressure(t *testing.T) {
+	c := places{limits: TCPLimits{Connections: 20, PerSource: 20, Idle: 10 * time.Second}}
+	now, held := time.Now(), []*place(nil)
+	for i := range 20 {
+		held = append(held, c.admit(io.NopCloser(nil), netip.IPv6Loopback()))
+		want := 10 * time.Second
+		if i >= 10 {
+			want -= time.Duration(i-9) * 900 * time.Millisecond
+		}
+		if got := held[i].active(now); got != want {
+			t.Errorf("%d open: %v, want %v", i+1, got, want)
+		}
+	}
+	held[0].active(now.Add(2 * often))
+	c.admit(io.NopCloser(nil), netip.IPv6Loopback())
+	if held[0].left || !held[1].left {
+		t.Error("not the longest idle one was evicted")
+	}
+	for _, p := range held { // the evicted one for the second time
+		p.leave()
+	}
+	if _, evicted, open := c.counted(); open != 1 || evicted != 1 || len(c.sources) != 1 {
+		t.Error(open, evicted, c.sources)
+	}
+	if c.close(); c.open.Len() != 0 || len(c.sources) != 0 || c.admit(nil, netip.IPv6Loopback()) != nil {
+		t.Error("not closed")
 	}
 }
 
@@ -157,16 +211,17 @@ func piped(t *testing.T) (s *Server, client net.Conn, ended <-chan time.Time) {
 	server, client := net.Pipe()
 	done := make(chan time.Time)
 	go func() {
-		l.stream(server, netip.IPv6Loopback())
+		place := s.conns.admit(server, netip.IPv6Loopback())
+		l.stream(server, place, netip.IPv6Loopback())
 		at := time.Now()
-		server.Close()
+		place.leave()
 		done <- at
 	}()
 	return s, client, done
 }
 
-// TestIdle: ten seconds without a whole query end a connection, whether
-// nothing comes or an octet now and then; each query begins them anew.
+// TestIdle: ten seconds without a query end a connection, five do when one has
+// begun and octets of it come now and then; each query begins them anew.
 func TestIdle(t *testing.T) {
 	query := framed(t, shapes(t)["A"])
 	synctest.Test(t, func(t *testing.T) {
@@ -190,7 +245,7 @@ func TestIdle(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if took := (<-ended).Sub(start); took != 10*time.Second {
+		if took := (<-ended).Sub(start); took != 5*time.Second {
 			t.Errorf("octets now and then: closed after %v", took)
 		}
 	})
@@ -248,7 +303,8 @@ func FuzzTCPFraming(f *testing.F) {
 			for rest := in; len(rest) > 0; rest = rest[min(size, len(rest)):] {
 				conn.pieces = append(conn.pieces, rest[:min(size, len(rest))])
 			}
-			(&tcpLoop{server: s, lane: 1}).stream(conn, netip.IPv6Loopback())
+			place := s.conns.admit(conn, netip.IPv6Loopback())
+			(&tcpLoop{server: s, lane: 1}).stream(conn, place, netip.IPv6Loopback())
 			return conn.out.Bytes()
 		}
 		whole, cut := ask(max(1, len(in))), ask(int(size)+1)

@@ -59,7 +59,7 @@ func (l *udpLoop) answer(dst, packet []byte, client netip.Addr) []byte {
 		l.tally.count(Dropped)
 		return dst
 	}
-	return l.server.serve(dst, packet, client, false, l.lane, &l.tally)
+	return l.server.serve(dst, packet, client, Transport{UDP: l.server.cfg.UDPSize}, l.lane, &l.tally)
 }
 
 // room is what replies may take before they move to memory of their own: an
