@@ -117,7 +117,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 // killed demonstration left is removed, unless it still runs.
 func makeDemoFolder(folder string) error {
 	var s Status
-	if newSocketClient(filepath.Join(folder, "timepool.sock")).ask(context.Background(), "GET", "/v1/status", &s) == nil {
+	if askSocket(context.Background(), filepath.Join(folder, "timepool.sock"), "GET", "/v1/status", &s) == nil {
 		return errors.New("demo: one runs on this port already (choose another with --dns and --http)")
 	}
 	if err := os.RemoveAll(folder); err != nil {
@@ -188,7 +188,7 @@ func (a *app) askDemo(ctx context.Context, f *demoFlags, what, name string, faul
 	}
 	q := url.Values{"name": {name}, "offset": {fault.Offset.String()}, "silent": {strconv.FormatBool(fault.Silent)}, "unsync": {strconv.FormatBool(fault.Unsync)}}
 	var said struct{ Said string }
-	err = newSocketClient(socket).ask(ctx, "POST", "/v1/demo/"+what+"?"+q.Encode(), &said)
+	err = askSocket(ctx, socket, "POST", "/v1/demo/"+what+"?"+q.Encode(), &said)
 	if errors.Is(err, errNobody) {
 		return fail(exitUnreachable, errors.New("demo: none runs on this port (is `timepool demo` running? give the same --dns)"))
 	}

@@ -44,11 +44,9 @@ func (a *app) watchDemo(ctx context.Context, n *node, f *demoFlags, registry str
 
 // drawDemo redraws in place: home, each line cleared to its end, the rest below.
 func (a *app) drawDemo(members []monitor.Member, hints []string) {
-	var table strings.Builder
-	printTableTo(&table, memberHeads, memberRows(members, time.Now()), colours(a.out)) // a Builder takes it all
 	width, height := terminalSize(a.out)
-	screen := fitted(strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n"), hints, width, height)
-	fmt.Fprint(a.out, "\x1b[H"+strings.Join(screen, "\x1b[K\n")+"\x1b[K\x1b[J")
+	screen := fitted(aligned(memberHeads, memberRows(members, time.Now())), hints, width, height)
+	fmt.Fprint(a.out, "\x1b[H"+coloured(a.out, strings.Join(screen, "\x1b[K\n"))+"\x1b[K\x1b[J")
 }
 
 // fitted is table and hints within a terminal: lines are cut at its width, as

@@ -102,31 +102,20 @@ func probeAll(ctx context.Context, settings ProbeConfig, profile zones.Profile, 
 }
 
 func (a *app) printProbed(results []probed) error {
-	var err error
-	if a.output == "json" {
-		err = printJSON(a.out, results)
-	} else {
-		heads := []string{"ADDRESS", "OFFSET", "RTT", "STRATUM", "REFID", "LEAP", "ROOT DISTANCE", "LOST", "STEP", "", "WHY"}
-		var rows [][]cell
-		for _, r := range results {
-			verdict := cell{"good", green}
-			if !r.Good {
-				verdict = cell{"bad", red}
-			}
-			rows = append(rows, []cell{
-				{text: r.Address}, {text: signed(r.Offset)}, {text: short(r.RTT)}, {text: fmt.Sprint(r.Stratum)}, {text: r.RefID},
-				{text: fmt.Sprint(r.Leap)}, {text: short(r.RootDistance)}, {text: fmt.Sprint(r.Lost)},
-				{text: strings.TrimRight(strings.TrimRight(fmt.Sprintf("%+.3f", r.Step), "0"), ".")}, verdict, {text: r.Why},
-			})
-		}
-		err = printTable(a.out, heads, rows)
-	}
+	heads := []string{"ADDRESS", "OFFSET", "RTT", "STRATUM", "REFID", "LEAP", "ROOT DISTANCE", "LOST", "STEP", "", "WHY"}
+	var rows [][]string
+	var bad error
 	for _, r := range results {
+		verdict := green.of("good")
 		if !r.Good {
-			return errors.Join(err, fail(exitUnhealthy, errSilent))
+			verdict, bad = red.of("bad"), fail(exitUnhealthy, errSilent)
 		}
+		rows = append(rows, []string{
+			r.Address, signed(r.Offset), short(r.RTT), fmt.Sprint(r.Stratum), r.RefID, fmt.Sprint(r.Leap), short(r.RootDistance), fmt.Sprint(r.Lost),
+			strings.TrimRight(strings.TrimRight(fmt.Sprintf("%+.3f", r.Step), "0"), "."), verdict, r.Why,
+		})
 	}
-	return err
+	return errors.Join(a.print(results, heads, rows), bad)
 }
 
 // short rounds a duration to three digits: "1.23ms".
