@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/timepool/timepool/monitor"
-	"github.com/timepool/timepool/monitor/web"
 	"github.com/timepool/timepool/resolver"
 )
 
@@ -80,21 +79,8 @@ func (n *node) status() Status {
 	return Status{
 		Version: buildVersion(), Zone: current.registry.Zone.Name, Generation: current.number, Serial: current.snapshot.Serial,
 		Uptime: time.Since(n.started), Answering: n.dnsOpen.Load(), Monitor: n.monitorStatus(), Notices: n.notices(),
-		LastReload: n.lastReload.Load(), Queries: queries(n.dns.Counters()),
+		LastReload: n.lastReload(), Queries: queries(n.dns.Counters()),
 	}
-}
-
-// view is what the pages show, taken at one moment.
-func (n *node) view() web.View {
-	current := n.inForce.Load()
-	v := web.View{
-		Registry: current.registry, Members: n.members(), Status: n.monitorStatus(), Notices: n.notices(), Generation: current.number,
-		Serial: current.snapshot.Serial, Version: buildVersion(), Started: n.started,
-	}
-	if !n.dnsOpen.Load() {
-		v.Ready = errNotAnswering
-	}
-	return v
 }
 
 // queries are the counts of both transports by verdict.

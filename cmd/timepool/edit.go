@@ -17,7 +17,7 @@ func (n *node) reload(force bool) Reload {
 	r.Changes = append([]string{}, r.Changes...) // JSON wants [] and not null
 	r.Time = time.Now()
 	r.Generation = n.inForce.Load().number
-	n.lastReload.Store(&r)
+	n.remember(r)
 	switch {
 	case !r.Accepted:
 		n.log.Error("edit refused, the former registry stays in force", "generation", r.Generation, "why", r.Why)

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,15 +25,20 @@ its client subnet. NAME is a pool name, with the zone or without: 0.europe`,
 			if _, _, err := parseClient(args[0]); err != nil {
 				return fail(exitUsage, err)
 			}
-			var e resolver.Explanation
-			q := url.Values{"client": args[:1], "name": args[1:]}
-			if err := a.ask(c.Context(), "GET", "/v1/explain?"+q.Encode(), &e); err != nil {
+			node, err := a.client()
+			if err != nil {
 				return err
 			}
-			if a.output != "json" {
-				fmt.Fprintln(a.out, strings.Join(e.Head(), "\n"))
+			var e resolver.Explanation
+			q := url.Values{"client": args[:1], "name": args[1:]}
+			if err := node.ask(c.Context(), "GET", "/v1/explain?"+q.Encode(), &e); err != nil {
+				return err
 			}
-			return a.print(e, explainHeads, explainRows(&e))
+			if a.output == "json" {
+				return printJSON(a.out, e)
+			}
+			fmt.Fprintln(a.out, strings.Join(e.Head(), "\n"))
+			return printTable(a.out, explainHeads, explainRows(&e))
 		}),
 	}
 }
@@ -52,31 +56,32 @@ func parseClient(text string) (addr netip.Addr, subnet netip.Prefix, err error) 
 	return addr, subnet, fmt.Errorf("client %q: wants an address or a network, 10.16.0.0/24", text)
 }
 
+// explain tells what a client, as parseClient takes it, gets under a name.
+func (n *node) explain(client, name string) (*resolver.Explanation, error) {
+	addr, subnet, err := parseClient(client)
+	if err != nil {
+		return nil, err
+	}
+	return n.inForce.Load().snapshot.Explain(addr, subnet, name)
+}
+
 // handleExplain answers GET /v1/explain?client=…&name=….
 func (n *node) handleExplain(w http.ResponseWriter, r *http.Request) {
-	client, subnet, err := parseClient(r.FormValue("client"))
-	if err == nil {
-		var e *resolver.Explanation
-		if e, err = n.inForce.Load().snapshot.Explain(client, subnet, r.FormValue("name")); err == nil {
-			reply(w, e)
-			return
-		}
+	e, err := n.explain(r.FormValue("client"), r.FormValue("name"))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
 	}
-	refuse(w, http.StatusBadRequest, err.Error())
+	reply(w, e)
 }
 
 var explainHeads = []string{"TYPE", "RING", "MEMBER", "ADDRESS", "SITE", "KM", "WEIGHT", "SHARE", "SCORE", "WHY"}
 
-func explainRows(e *resolver.Explanation) (rows [][]string) {
+func explainRows(e *resolver.Explanation) (rows [][]cell) {
 	for i := range e.Types {
 		c := &e.Types[i]
-		absent := func(word string, list []resolver.Absent) {
-			for _, m := range list {
-				rows = append(rows, []string{c.Type, word, m.Member, m.Address.String(), m.Site, fmt.Sprintf("%.0f", m.Km), "", "", "", m.Why})
-			}
-		}
 		if c.Answers == 0 {
-			rows = append(rows, []string{c.Type, red.of("none"), "", "", "", "", "", "", "", "nobody may be handed out"})
+			rows = append(rows, []cell{{text: c.Type}, {"none", red}, {}, {}, {}, {}, {}, {}, {}, {text: "nobody may be handed out"}})
 		}
 		for number, ring := range c.Rings {
 			why := ring.Widened
@@ -84,14 +89,25 @@ func explainRows(e *resolver.Explanation) (rows [][]string) {
 				why = "last resort: nobody is in"
 			}
 			for _, m := range ring.Members {
-				rows = append(rows, []string{
-					c.Type, green.of(strconv.Itoa(number + 1)), m.Member, m.Address.String(), m.Site, fmt.Sprintf("%.0f", m.Km),
-					fmt.Sprint(m.Weight), percent(m.Share), fmt.Sprintf("%.1f", m.Score), why,
+				rows = append(rows, []cell{
+					{text: c.Type}, {fmt.Sprint(number + 1), green}, {text: m.Member}, {text: m.Address.String()}, {text: m.Site},
+					{text: fmt.Sprintf("%.0f", m.Km)}, {text: fmt.Sprint(m.Weight)}, {text: fmt.Sprintf("%.1f%%", 100*m.Share)},
+					{text: fmt.Sprintf("%.1f", m.Score)}, {text: why},
 				})
 			}
 		}
-		absent(dim.of("-"), c.Further)
-		absent(red.of("out"), c.Out)
+		for _, absent := range []struct {
+			list  []resolver.Absent
+			word  string
+			paint paint
+		}{{c.Further, "-", dim}, {c.Out, "out", red}} {
+			for _, m := range absent.list {
+				rows = append(rows, []cell{
+					{text: c.Type}, {absent.word, absent.paint}, {text: m.Member}, {text: m.Address.String()}, {text: m.Site},
+					{text: fmt.Sprintf("%.0f", m.Km)}, {}, {}, {}, {text: m.Why},
+				})
+			}
+		}
 	}
 	return rows
 }

@@ -3,8 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -20,15 +19,22 @@ func (a *app) membersCommand() *cobra.Command {
 		Use:   "members [NAME]...",
 		Short: "Say what the running node thinks of each member: score, in or out, since when, why",
 		RunE: action(func(c *cobra.Command, names []string) error {
+			node, err := a.client()
+			if err != nil {
+				return err
+			}
 			all := []monitor.Member{}
-			if err := a.ask(c.Context(), "GET", "/v1/members", &all); err != nil {
+			if err := node.ask(c.Context(), "GET", "/v1/members", &all); err != nil {
 				return err
 			}
 			members, err := named(all, names)
 			if err != nil {
 				return err
 			}
-			return a.print(members, memberHeads, memberRows(members, time.Now()))
+			if a.output == "json" {
+				return printJSON(a.out, members)
+			}
+			return printTable(a.out, memberHeads, memberRows(members, time.Now()))
 		}),
 	}
 }
@@ -55,15 +61,20 @@ func named(all []monitor.Member, names []string) ([]monitor.Member, error) {
 
 var memberHeads = []string{"MEMBER", "ADDRESS", "SITE", "SCORE", "", "SINCE", "WHY"}
 
-func memberRows(members []monitor.Member, now time.Time) (rows [][]string) {
+func memberRows(members []monitor.Member, now time.Time) [][]cell {
+	rows := make([][]cell, 0, len(members))
 	for _, m := range members {
-		in := red.of("out")
-		if m.In && m.Standing == "resort" {
-			in = yellow.of("last resort")
-		} else if m.In {
-			in = green.of("in")
+		in := cell{"out", red}
+		switch {
+		case m.In && m.Standing == "resort":
+			in = cell{"last resort", yellow}
+		case m.In:
+			in = cell{"in", green}
 		}
-		rows = append(rows, []string{m.Name, m.Address.String(), m.Site, fmt.Sprintf("%.1f", m.Score), in, dim.of(ago(now, m.Since)), m.Why})
+		rows = append(rows, []cell{
+			{text: m.Name}, {text: m.Address.String()}, {text: m.Site}, {text: fmt.Sprintf("%.1f", m.Score)}, in,
+			{ago(now, m.Since), dim}, {text: m.Why},
+		})
 	}
 	return rows
 }
@@ -91,48 +102,60 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Say how the running node is; exit 1 when it does not answer or does not trust itself",
 		Args:  cobra.NoArgs,
 		RunE: action(func(c *cobra.Command, _ []string) error {
+			node, err := a.client()
+			if err != nil {
+				return err
+			}
 			var s Status
-			if err := a.ask(c.Context(), "GET", "/v1/status", &s); err != nil {
+			if err := node.ask(c.Context(), "GET", "/v1/status", &s); err != nil {
 				return err
 			}
-			if err := a.printStatus(s); err != nil {
-				return err
+			if a.output == "json" {
+				err = printJSON(a.out, s)
+			} else {
+				err = a.printStatus(s)
 			}
-			if !s.Answering || s.Monitor.Frozen {
+			if err == nil && (!s.Answering || s.Monitor.Frozen) {
 				return fail(exitUnhealthy, errSilent)
 			}
-			return nil
+			return err
 		}),
 	}
 }
 
 func (a *app) printStatus(s Status) error {
-	if a.output == "json" {
-		return printJSON(a.out, s)
-	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "zone        %s, serial %d, generation %d\n", s.Zone, s.Serial, s.Generation)
+	fmt.Fprintf(&b, "timepool    %s, up %s\n", s.Version, s.Uptime.Round(time.Second))
 	answering := "answering"
 	if !s.Answering {
 		answering = errNotAnswering.Error()
 	}
-	for _, verdict := range slices.Sorted(maps.Keys(s.Queries)) {
+	fmt.Fprintf(&b, "dns         %s", answering)
+	for _, verdict := range sortedKeys(s.Queries) {
 		if s.Queries[verdict] > 0 {
-			answering += fmt.Sprintf(", %d %s", s.Queries[verdict], verdict)
+			fmt.Fprintf(&b, ", %d %s", s.Queries[verdict], verdict)
 		}
 	}
-	lines := []string{
-		fmt.Sprintf("zone        %s, serial %d, generation %d", s.Zone, s.Serial, s.Generation),
-		fmt.Sprintf("timepool    %s, up %s", s.Version, s.Uptime.Round(time.Second)),
-		"dns         " + answering,
-	}
+	b.WriteByte('\n')
 	if s.Monitor.Warning != "" {
-		lines = append(lines, "warning     "+s.Monitor.Warning)
+		fmt.Fprintf(&b, "warning     %s\n", s.Monitor.Warning)
 	}
 	for _, notice := range s.Notices {
-		lines = append(lines, "notice      "+notice)
+		fmt.Fprintf(&b, "notice      %s\n", notice)
 	}
 	if r := s.LastReload; r != nil && !r.Accepted {
-		lines = append(lines, "last edit   refused: "+r.Why)
+		fmt.Fprintf(&b, "last edit   refused: %s\n", r.Why)
 	}
-	_, err := fmt.Fprintln(a.out, strings.Join(lines, "\n"))
+	_, err := fmt.Fprint(a.out, b.String())
 	return err
+}
+
+func sortedKeys(m map[string]uint64) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
 }

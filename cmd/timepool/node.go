@@ -34,10 +34,10 @@ type node struct {
 	dns     *resolver.Server
 	watcher *watcher
 
-	inForce    atomic.Pointer[generation]
-	lastReload atomic.Pointer[Reload]
-	dnsOpen    atomic.Bool
-	asks       chan reloadAsk
+	inForce atomic.Pointer[generation]
+	reloads atomic.Pointer[[]Reload] // newest first
+	dnsOpen atomic.Bool
+	asks    chan reloadAsk
 
 	httpListener   net.Listener // nil without pages
 	socketListener net.Listener
@@ -55,6 +55,7 @@ type generation struct {
 	serial    serialState
 	serialDue time.Time // a change of the static view waits until then for its serial; zero: none does
 	snapshot  *resolver.Snapshot
+	published time.Time
 }
 
 // openNode loads what the node file names and binds what can be bound early,
@@ -118,7 +119,7 @@ func (n *node) openMonitor() error {
 		return err
 	}
 	n.board = monitor.NewBoard(monitor.BoardOptions{
-		Vantage: n.config.Vantage, Interval: p.Interval, Rows: rows, Keep: n.history.Put, Own: n.config.own,
+		Vantage: n.config.Vantage, Profile: monitor.NTPPool(), Interval: p.Interval, Rows: rows, Keep: n.history.Put, Own: n.config.own,
 	})
 	n.prober = &monitor.Prober{
 		Vantage: n.config.Vantage, Interval: p.Interval, Gap: p.Gap, Timeout: p.Timeout, Samples: p.Samples,
@@ -154,8 +155,9 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	g.Go(func() error { return n.serveHTTP(ctx, n.controlServer(), n.socketListener) })
 	if n.httpListener != nil {
 		n.log.Info("http", "url", "http://"+n.httpListener.Addr().String()+"/")
-		handler := web.Handler(n.view, web.Options{Hosts: n.config.HTTP.Hosts, Metrics: n.metricsHandler()})
-		g.Go(func() error { return n.serveHTTP(ctx, web.NewServer(handler), n.httpListener) })
+		g.Go(func() error {
+			return n.serveHTTP(ctx, web.NewServer(web.Handler(n.view, n.webOptions())), n.httpListener)
+		})
 	}
 	return g.Wait()
 }

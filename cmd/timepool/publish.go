@@ -143,6 +143,7 @@ func (n *node) publish(g generation) error {
 	if g.serial.Serial != kept.Serial || !bytes.Equal(g.serial.View, kept.View) {
 		g.serial.save(n.serialPath(), n.log)
 	}
+	g.published = time.Now()
 	n.inForce.Store(&g)
 	n.dns.Publish(g.snapshot)
 	if n.onPublish != nil {

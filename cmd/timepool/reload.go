@@ -2,20 +2,15 @@ package main
 
 import (
 	"fmt"
-	"time"
+	"net/url"
 
 	"github.com/spf13/cobra"
+
+	"github.com/timepool/timepool/monitor/web"
 )
 
 // Reload is what became of an edit of the registry.
-type Reload struct {
-	Time       time.Time `json:"time"`
-	Accepted   bool      `json:"accepted"`
-	Generation uint64    `json:"generation"` // in force after it
-	Changes    []string  `json:"changes"`    // when accepted
-	Waits      bool      `json:"waits"`      // refused only because it would lose too much: --force takes it
-	Why        string    `json:"why"`        // when refused
-}
+type Reload = web.Reload
 
 func (a *app) reloadCommand() *cobra.Command {
 	var force bool
@@ -24,12 +19,16 @@ func (a *app) reloadCommand() *cobra.Command {
 		Short: "Re-read the registry now and say what became of it",
 		Args:  cobra.NoArgs,
 		RunE: action(func(c *cobra.Command, _ []string) error {
-			var r Reload
-			path := "/v1/reload"
-			if force {
-				path += "?force=1"
+			node, err := a.client()
+			if err != nil {
+				return err
 			}
-			if err := a.ask(c.Context(), "POST", path, &r); err != nil {
+			var r Reload
+			q := url.Values{}
+			if force {
+				q.Set("force", "1")
+			}
+			if err := node.ask(c.Context(), "POST", "/v1/reload?"+q.Encode(), &r); err != nil {
 				return err
 			}
 			return a.printReload(r)

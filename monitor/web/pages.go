@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"embed"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -19,77 +20,42 @@ var embedded embed.FS
 
 // pages are the parsed templates and the files beside them.
 type pages struct {
+	Options
 	files fs.FS
 	set   map[string]*template.Template
 }
 
 // parse reads the embedded templates; they were tested, so a fault panics.
-func parse() pages {
+func parse(o Options) pages {
 	files, err := fs.Sub(embedded, "page")
 	if err != nil {
 		panic(err)
 	}
-	p := pages{files, map[string]*template.Template{}}
-	for _, name := range []string{"overview.html", "member.html"} {
-		p.set[name] = template.Must(template.New("layout.html").Funcs(words).ParseFS(files, "layout.html", name))
+	p := pages{o, files, map[string]*template.Template{}}
+	for _, name := range []string{"overview", "members", "member", "zone", "node"} {
+		p.set[name] = template.Must(template.New("layout.html").Funcs(words).ParseFS(files, "layout.html", "parts.html", "land.html", name+".html"))
 	}
 	return p
 }
 
-// sheet is what every page's template is given.
+// sheet is what every page's template is given; Body is the page's own.
 type sheet struct {
 	View
 	Zone    string
 	Title   string
+	Tab     string // which of the pages in the head this is
 	Now     time.Time
 	Banners []string
-
-	In, All int     // addresses handed out, addresses in all
-	Sites   []group // overview
-
-	Addresses []monitor.Member // member page
-	Member    *zones.Member    // the registry's side of it; nil when it has just left
-}
-
-// group is one site's rows.
-type group struct {
-	Site    zones.Site // Name "" for members that the registry puts nowhere
-	In      int
-	Members []monitor.Member
-}
-
-func (p pages) overview(w http.ResponseWriter, v View) {
-	s := newSheet(v, "Overview")
-	s.Sites = bySite(v)
-	p.show(w, http.StatusOK, "overview.html", s)
-}
-
-func (p pages) member(w http.ResponseWriter, v View, name string) {
-	s := newSheet(v, name)
-	s.Addresses = v.named(name)
-	if len(s.Addresses) == 0 {
-		p.show(w, http.StatusNotFound, "member.html", s)
-		return
-	}
-	if v.Registry != nil {
-		for i := range v.Registry.Members {
-			if v.Registry.Members[i].Name == name {
-				s.Member = &v.Registry.Members[i]
-			}
-		}
-	}
-	p.show(w, http.StatusOK, "member.html", s)
-}
-
-func newSheet(v View, title string) sheet {
-	return sheet{
-		View: v, Zone: v.zone(), Title: title, Now: time.Now(), Banners: banners(v),
-		In: in(v.Members), All: len(v.Members),
-	}
+	In, All int // addresses handed out, addresses in all
+	Body    any
 }
 
 // show renders into memory first, so that a fault never leaves half a page.
-func (p pages) show(w http.ResponseWriter, code int, name string, s sheet) {
+func (p pages) show(w http.ResponseWriter, code int, name, title string, v View, body any) {
+	s := sheet{
+		View: v, Zone: v.zone(), Title: title, Tab: name, Now: time.Now(), Banners: banners(v),
+		In: in(v.Members), All: len(v.Members), Body: body,
+	}
 	var page bytes.Buffer
 	if err := p.set[name].Execute(&page, s); err != nil {
 		http.Error(w, "page "+name+": "+err.Error(), http.StatusInternalServerError)
@@ -100,14 +66,90 @@ func (p pages) show(w http.ResponseWriter, code int, name string, s sheet) {
 	_, _ = w.Write(page.Bytes())
 }
 
+// overview is the body of the first page.
+type overview struct {
+	Families []string // how many are in, by family
+	Sites    []group
+	Spots    []spot
+	Absent   []monitor.Member // who is not handed out and should be, as many as a page takes
+	More     int              // how many more of them there are
+}
+
+func (p pages) overview(w http.ResponseWriter, v View) {
+	var o overview
+	for _, m := range v.Members {
+		if verdict(m) != "out" && verdict(m) != "resort" {
+			continue
+		}
+		if len(o.Absent) == 25 {
+			o.More++
+			continue
+		}
+		o.Absent = append(o.Absent, m)
+	}
+	o.Families = families(v.Members)
+	o.Sites = bySite(v)
+	o.Spots = spots(o.Sites)
+	p.show(w, http.StatusOK, "overview", "Overview", v, o)
+}
+
+// families counts who is in, by family.
+func families(members []monitor.Member) (words []string) {
+	var in, all [2]int
+	for _, m := range members {
+		f := 0
+		if m.Address.Unmap().Is6() {
+			f = 1
+		}
+		if all[f]++; m.In {
+			in[f]++
+		}
+	}
+	for f, name := range []string{"IPv4", "IPv6"} {
+		if all[f] > 0 {
+			words = append(words, fmt.Sprintf("%s %d of %d", name, in[f], all[f]))
+		}
+	}
+	return words
+}
+
+// group is one site's addresses.
+type group struct {
+	Name, Country, Continent string // Name "" for members that the registry puts nowhere
+	At                       zones.Point
+	In                       int
+	Members                  []monitor.Member
+}
+
+// Verdict is the word for the whole site: in, part, out, or off when nobody
+// stands there.
+func (g group) Verdict() string {
+	switch {
+	case len(g.Members) == 0:
+		return "off"
+	case g.In == len(g.Members):
+		return "in"
+	case g.In == 0:
+		return "out"
+	}
+	return "part"
+}
+
 // bySite groups the members by the registry's sites, empty ones included:
 // a site that has lost everybody is what one looks for.
 func bySite(v View) []group {
 	var groups []group
 	at := map[string]int{}
 	add := func(site zones.Site) {
+		g := group{Name: site.Name, Country: site.Country, Continent: site.Continent, At: site.At}
+		if c, ok := zones.FindCountry(site.Country); ok {
+			g.Continent = cmp.Or(g.Continent, c.Continent)
+			if !g.At.Known {
+				g.At = c.At
+			}
+		}
 		at[site.Name] = len(groups)
-		groups = append(groups, group{Site: site})
+		groups = append(groups, g)
 	}
 	if v.Registry != nil {
 		for _, site := range v.Registry.Sites {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/timepool/timepool/monitor"
@@ -18,7 +19,23 @@ type View struct {
 	Serial     uint32   // of the SOA that is served
 	Version    string
 	Started    time.Time
-	Ready      error // why the node should not be asked yet; nil when it should
+	Published  time.Time // when what is answered was last built
+	Ready      error     // why the node should not be asked yet; nil when it should
+
+	Vantage string           // where this node probes from
+	Listen  []netip.AddrPort // where DNS is answered; none until it is
+	Queries map[string]uint64
+	Reloads []Reload // newest first, as far as they are remembered
+}
+
+// Reload is what became of an edit of the registry.
+type Reload struct {
+	Time       time.Time `json:"time"`
+	Accepted   bool      `json:"accepted"`
+	Generation uint64    `json:"generation"` // in force after it
+	Changes    []string  `json:"changes"`    // when accepted
+	Waits      bool      `json:"waits"`      // refused only because it would lose too much: --force takes it
+	Why        string    `json:"why"`        // when refused
 }
 
 // named returns the addresses of the member with that name.

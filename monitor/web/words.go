@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -12,12 +13,40 @@ import (
 
 // words are the templates' functions.
 var words = template.FuncMap{
+	"tab": func(s sheet, key, link, name string) map[string]any {
+		return map[string]any{"Link": link, "Name": name, "Here": s.Tab == key || s.Tab == "member" && key == "members"}
+	},
+	"column": func(l list, key, name, class string) map[string]any {
+		return map[string]any{"List": l, "Key": key, "Name": name, "Class": class}
+	},
+	"pages": func(n int) (all []int) {
+		for i := range n {
+			all = append(all, i+1)
+		}
+		return all
+	},
+	"shown": func(p portrait) string {
+		if len(p.Addresses) == 0 || p.Addresses[0].charts == nil {
+			return ""
+		}
+		return p.Addresses[0].Span.Key
+	},
+	"words":   func() []string { return []string{"in", "resort", "out", "drain", "off", "monitor", "fallback"} },
+	"minus":   func(a, b int) int { return a - b },
+	"minusf":  func(a, b float64) float64 { return a - b },
+	"plusf":   func(a, b float64) float64 { return a + b },
+	"isSix":   func(a netip.Addr) bool { return a.Unmap().Is6() },
 	"verdict": verdict,
 	"mark":    func(m monitor.Member) string { return marks[verdict(m)] },
 	"seconds": seconds,
 	"offset":  offset,
 	"ago":     ago,
 	"stamp":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"signed":  signed,
+	"percent": func(f float64) string { return fmt.Sprintf("%.0f %%", 100*f) },
+	"glyph":   func(word string) string { return marks[word] },
+	"family":  func(a netip.Addr) string { return map[bool]string{true: "IPv6", false: "IPv4"}[a.Unmap().Is6()] },
+	"time":    func(t time.Time) string { return t.UTC().Format("2 Jan 15:04") },
 	"link":    func(name string) string { return "/members/" + url.PathEscape(name) },
 	"score":   func(f float64) string { return strings.Replace(fmt.Sprintf("%.1f", f), "-", "−", 1) },
 	"leap":    func(l uint8) string { return leaps[l&3] },
@@ -27,7 +56,7 @@ var words = template.FuncMap{
 var leaps = [4]string{"none", "last minute has 61 s", "last minute has 59 s", "unsynchronised"}
 
 // marks give every verdict a shape, so that colour is never all that tells.
-var marks = map[string]string{"in": "●", "resort": "▲", "out": "✕", "drain": "◇", "off": "○", "monitor": "◎"}
+var marks = map[string]string{"in": "●", "resort": "▲", "out": "✕", "drain": "◇", "off": "○", "monitor": "◎", "fallback": "◑", "part": "◐"}
 
 // verdict is the one word about a member, also its CSS class: in, resort (in,
 // for want of better), the state its operators gave it, or out.
@@ -42,6 +71,9 @@ func verdict(m monitor.Member) string {
 	}
 	return "out"
 }
+
+// signed is a whole number with a minus sign as typographers have it.
+func signed(f float64) string { return strings.Replace(fmt.Sprintf("%.0f", f), "-", "−", 1) }
 
 // offset is seconds with its sign: the member's clock is ahead or behind.
 func offset(d time.Duration) string {

@@ -1,0 +1,90 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// names is the body of the zone page: who is handed out under a name.
+type names struct {
+	Name, From string // as asked for: a name below the apex, and a client
+	Groups     []nameGroup
+	Places     []place // of clients; From is one of them
+	Here       any     // the answer as Options.Explain tells it, to From
+	Everywhere []place // the same to clients in every site, when that makes a difference
+	Fault      error
+}
+
+type nameGroup struct {
+	Title string
+	Names []string
+}
+
+// place is a site, with a client in it.
+type place struct {
+	Site, Client string
+	Told         any
+}
+
+// mostPlaces bounds how many clients' answers one page works out.
+const mostPlaces = 40
+
+func (p pages) zone(w http.ResponseWriter, v View, name, from string) {
+	b := names{Name: name, From: from, Groups: namesOf(v.Registry), Places: placesOf(v.Registry)}
+	if b.From == "" && len(b.Places) > 0 {
+		b.From = b.Places[0].Client
+	}
+	code := http.StatusOK
+	if p.Explain != nil && b.From != "" {
+		if b.Here, b.Fault = p.Explain(b.From, name); b.Fault != nil {
+			code = http.StatusNotFound
+		}
+	}
+	if b.Fault == nil && b.Here != nil && len(b.Groups) > 0 && slices.Contains(b.Groups[0].Names, name) {
+		for _, at := range b.Places[:min(len(b.Places), mostPlaces)] {
+			if at.Told, b.Fault = p.Explain(at.Client, name); b.Fault != nil {
+				break
+			}
+			b.Everywhere = append(b.Everywhere, at)
+		}
+	}
+	p.show(w, code, "zone", "Names", v, b)
+}
+
+// namesOf lists what can be asked for below the apex. The first group are
+// those whose answer hangs on where the client is. All countries have a name;
+// those are listed where somebody of the registry stands.
+func namesOf(r *zones.Registry) []nameGroup {
+	if r == nil {
+		return nil
+	}
+	own := nameGroup{Title: "nearest to the client"}
+	for _, pool := range r.Pools {
+		own.Names = append(own.Names, pool.Name)
+	}
+	var sites, countries []string
+	for _, s := range r.Sites {
+		sites, countries = append(sites, s.Name), append(countries, s.Country)
+	}
+	for i := range r.Members {
+		countries = append(countries, r.Members[i].Country)
+	}
+	slices.Sort(countries)
+	countries = slices.DeleteFunc(slices.Compact(countries), func(c string) bool { return c == "" })
+	return []nameGroup{own, {"sites", sites}, {"countries", countries}, {"continents", zones.Continents[:]}}
+}
+
+// placesOf is a client for every site that has a network.
+func placesOf(r *zones.Registry) (all []place) {
+	if r == nil {
+		return nil
+	}
+	for _, s := range r.Sites {
+		if len(s.Networks) > 0 {
+			all = append(all, place{Site: s.Name, Client: s.Networks[0].String()})
+		}
+	}
+	return all
+}
