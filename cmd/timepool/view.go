@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"slices"
 
 	"github.com/timepool/timepool/monitor/web"
@@ -25,15 +24,10 @@ func (n *node) view() web.View {
 
 // webOptions are what the pages ask of the other rooms.
 func (n *node) webOptions() web.Options {
-	o := web.Options{
-		Hosts: n.config.HTTP.Hosts, Metrics: n.metricsHandler(),
+	return web.Options{
+		Hosts: n.config.HTTP.Hosts, Metrics: n.metricsHandler(), History: n.history, Ask: n.dns.Ask,
 		Explain: func(client, name string) (any, error) { return n.explain(client, name) },
-		Ask:     func(ctx context.Context) error { return n.dns.Ask(ctx) },
 	}
-	if n.history != nil {
-		o.History = n.history.Samples
-	}
-	return o
 }
 
 // reloadsKept is how many reloads the node's page shows.

@@ -2,8 +2,8 @@ package web
 
 import (
 	"fmt"
-	"iter"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -30,41 +30,41 @@ var spans = []span{
 // slot sums up the checks of one stretch of time: a column of the chart, or a
 // row of its table.
 type slot struct {
-	From               time.Time
-	Checks, Silent     int
-	Wrong, Frozen      int
-	Score, Low         float64 // the last, and the lowest
-	Min, Max, sum      time.Duration
-	measured, unscored int
+	From                          time.Time
+	Checks, Silent, Wrong, Frozen int
+	Score, Low                    float64 // the last, and the lowest
+	Min, Max, sum                 time.Duration
+	measured                      int
 }
 
 // Mean is the mean offset, Measured whether there is one.
 func (s *slot) Mean() time.Duration { return s.sum / time.Duration(max(s.measured, 1)) }
 func (s *slot) Measured() bool      { return s.measured > 0 }
 
-func (s *slot) add(c *monitor.Scored) {
-	if c.Outcome == monitor.Unmeasured {
+func (s *slot) add(p *monitor.Point) {
+	if p.Outcome == monitor.Unmeasured && p.For == 0 {
 		return
 	}
-	if s.Checks++; s.Checks == 1 {
-		s.Low = c.Score
+	if s.Checks == 0 {
+		s.Low = p.Low.Score
 	}
-	s.Score, s.Low = c.Score, min(s.Low, c.Score)
-	switch {
-	case c.Frozen:
-		s.Frozen++
-	case c.Outcome == monitor.Silent:
-		s.Silent++
-	case c.Step < monitor.GoodStep:
-		s.Wrong++
+	s.Checks += p.Checks
+	s.Silent += p.Silent
+	s.Score, s.Low = p.Score, min(s.Low, p.Low.Score)
+	if answered := p.Checks - p.Silent; p.Frozen {
+		s.Frozen += answered
+	} else if p.Step < monitor.GoodStep {
+		s.Wrong += answered
 	}
-	if c.Outcome != monitor.Answered || c.Stratum == 0 {
+	if !p.Timed() {
 		return
 	}
-	if s.measured++; s.measured == 1 {
-		s.Min, s.Max = c.Offset, c.Offset
+	if s.measured == 0 {
+		s.Min, s.Max = p.Low.Offset, p.High.Offset
 	}
-	s.Min, s.Max, s.sum = min(s.Min, c.Offset), max(s.Max, c.Offset), s.sum+c.Offset
+	n := p.Checks - p.Silent
+	s.measured += n
+	s.Min, s.Max, s.sum = min(s.Min, p.Low.Offset), max(s.Max, p.High.Offset), s.sum+p.Offset*time.Duration(n)
 }
 
 // slots cuts [from, to) into equal slots; those without a check are left out.
@@ -74,7 +74,7 @@ type slots struct {
 	all  []slot
 }
 
-func (s *slots) add(c *monitor.Scored) {
+func (s *slots) add(c *monitor.Point) {
 	i := int(c.Time.Sub(s.from) / s.each)
 	if i < 0 || i >= len(s.all) {
 		return
@@ -93,33 +93,38 @@ func (s *slots) checked() []slot {
 
 // charts is the history of one address in one span.
 type charts struct {
-	Span  span
-	Drawn []drawing // for wide screens, and for those of 360 px
-	Rows  []slot    // newest first
-	Total slot
+	Address netip.Addr
+	Span    span
+	Drawn   []drawing // for wide screens, and for those of 360 px
+	Rows    []slot    // newest first
+	Total   slot
 }
 
 // newCharts reads the history of the span that is asked for by key; "" is three
 // hours, or 15 minutes when there is no more.
-func newCharts(key string, now time.Time, read func(since time.Time) iter.Seq2[monitor.Scored, error]) (*charts, error) {
+func newCharts(h *monitor.History, addr netip.Addr, key string, now time.Time) (*charts, error) {
 	i := slices.IndexFunc(spans, func(s span) bool { return s.Key == key })
-	at := spans[max(i, 1)]
-	if i == 0 {
-		at = spans[0]
+	at := spans[1]
+	if i >= 0 {
+		at = spans[i]
 	}
-	var all []monitor.Scored
-	for c, err := range read(now.Add(-at.length)) {
+	read := h.Range
+	if at.length > 48*time.Hour {
+		read = h.Rolled
+	}
+	var all []monitor.Point
+	for p, err := range read(addr, now.Add(-at.length), time.Time{}) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, c)
+		all = append(all, p)
 	}
 	if i < 0 && (len(all) == 0 || now.Sub(all[0].Time) < spans[0].length) {
 		at = spans[0]
 	}
 	from := now.Add(-at.length)
 	table := newSlots(from.Truncate(at.row), now.Add(1), at.row)
-	c := &charts{Span: at}
+	c := &charts{Address: addr, Span: at}
 	for i := range all {
 		table.add(&all[i])
 		c.Total.add(&all[i])

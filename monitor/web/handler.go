@@ -2,9 +2,7 @@ package web
 
 import (
 	"context"
-	"iter"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/timepool/timepool/monitor"
@@ -18,9 +16,8 @@ type Options struct {
 	Hosts []string
 	// Metrics serves /metrics.
 	Metrics http.Handler
-	// History iterates over an address's checks in [since, until), oldest first;
-	// a zero until is no end.
-	History func(addr netip.Addr, since, until time.Time) iter.Seq2[monitor.Scored, error]
+	// History is what charts and logs are read from.
+	History *monitor.History
 	// Explain tells what a client, an address or a network, is handed out under
 	// a name, and why, in fields that the template of the zone page reads.
 	Explain func(client, name string) (any, error)

@@ -50,6 +50,9 @@ func pool() View {
 	}
 }
 
+// script is the one that pages have, and need not have.
+const script = `<script src="/live.js" defer></script>`
+
 // get asks the handler as a visitor of host would.
 func get(t *testing.T, v View, method, host, path string, hosts ...string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -73,23 +76,26 @@ func TestOverviewShowsEverybody(t *testing.T) {
 	v := pool()
 	text := page(t, v, "/")
 	for _, m := range v.Members {
-		if !strings.Contains(text, ">"+m.Address.String()+"<") {
+		if !strings.Contains(text, `title="`+m.Address.String()+`: `) {
 			t.Errorf("%s is missing", m.Address)
 		}
 	}
 	for _, want := range []string{
-		"<title>Overview – pool.example</title>", `<a href="/members/ntp1.fra">ntp1.fra</a>`,
-		"in <small>3 h</small>",
-		"no answer within 3 s", "nyc", "No member stands here.", "1 of 3 in", "2 of 5", "2026112201", "v0.1.0-test", "2 d",
-		"−12 µs", "340 µs", "20.0",
+		"<title>Overview – pool.example</title>", `href="/members/ntp1.fra"`, "no answer within 3 s", "fell silent", ">nyc</a>",
+		"No member stands here.", "1 of 3 in", "2 of 5 addresses", "IPv4 2 of 4", "IPv6 0 of 1", "2026112201", "v0.1.0-test", "2 d",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
 	for _, verdict := range []string{"in", "resort", "out", "drain"} {
-		if !strings.Contains(text, `class="verdict `+verdict+`"><span aria-hidden="true">`+marks[verdict]) {
+		if !strings.Contains(text, `class="`+verdict+`" href="/members/`) || !strings.Contains(text, `<span aria-hidden="true">`+marks[verdict]) {
 			t.Errorf("nobody shows as %s with its mark", verdict)
+		}
+	}
+	for _, spot := range []string{"fra: 1 of 3 in", "nyc: 0 of 0 in", "tyo: 1 of 1 in"} {
+		if strings.Count(text, spot) < 2 { // the map's description, and the spot's title
+			t.Errorf("the map lacks %q", spot)
 		}
 	}
 }
@@ -105,7 +111,7 @@ func TestMemberPageTellsWhy(t *testing.T) {
 		t.Error("another member's address stands on the page")
 	}
 	text = page(t, pool(), "/members/ntp2.fra")
-	for _, want := range []string{"Site fra.", "Tags dmz, lab.", "pool.yaml:41", "Reason: &lt;script&gt;"} {
+	for _, want := range []string{`<a href="/members?site=fra">fra</a>`, "Tags dmz, lab.", "pool.yaml:41", "Reason: &lt;script&gt;"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -119,8 +125,8 @@ func TestHostileTextStaysText(t *testing.T) {
 	v := pool()
 	v.Status.Warning, v.Ready = hostile, errors.New(hostile)
 	v.Registry.Zone.Name, v.Version = hostile, hostile
-	for _, path := range []string{"/", "/members/ntp2.fra", "/members/%3Cscript%3Ealert(%22x%22)%3C%2Fscript%3E&'"} {
-		text := page(t, v, path)
+	for _, path := range []string{"/", "/members", "/node", "/zone", "/members/ntp2.fra", "/members/%3Cscript%3Ealert(%22x%22)%3C%2Fscript%3E&'"} {
+		text := strings.Replace(page(t, v, path), script, "", 1)
 		if strings.Contains(text, "<script") || strings.Contains(text, hostile) {
 			t.Errorf("%s carries live markup:\n%s", path, text)
 		}
@@ -164,7 +170,7 @@ func TestBanners(t *testing.T) {
 
 func TestBeforeTheFirstRegistry(t *testing.T) {
 	v := View{Version: "v0", Started: time.Now(), Ready: errors.New("no registry yet")}
-	for _, path := range []string{"/", "/api/v1/status"} {
+	for _, path := range []string{"/", "/members", "/zone", "/node", "/api/v1/status"} {
 		page(t, v, path)
 	}
 	if text := page(t, v, "/api/v1/members"); text != "[]\n" {
@@ -260,8 +266,8 @@ func TestHeaders(t *testing.T) {
 // TestPagesNeedNobodyElse holds that a page loads nothing that the policy
 // would block: no script, no inline style, no other origin.
 func TestPagesNeedNobodyElse(t *testing.T) {
-	for _, path := range []string{"/", "/members/ntp1.fra"} {
-		text := page(t, pool(), path)
+	for _, path := range []string{"/", "/members", "/members/ntp1.fra", "/zone", "/node"} {
+		text := strings.Replace(page(t, pool(), path), script, "", 1)
 		for _, bad := range []string{"<script", "<style", " style=", "http://", "https://", "=\"//", " onclick"} {
 			if strings.Contains(text, bad) {
 				t.Errorf("%s contains %q", path, bad)

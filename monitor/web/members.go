@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -129,8 +128,8 @@ type portrait struct {
 
 type address struct {
 	monitor.Member
-	*charts       // nil without a history
-	Fault   error // why it cannot be read
+	Charts *charts // nil without a history
+	Broken error   // why it cannot be read
 }
 
 func (p pages) member(w http.ResponseWriter, v View, name, key string) {
@@ -148,9 +147,7 @@ func (p pages) member(w http.ResponseWriter, v View, name, key string) {
 	for _, m := range found {
 		a := address{Member: m}
 		if p.History != nil {
-			a.charts, a.Fault = newCharts(key, time.Now(), func(since time.Time) iter.Seq2[monitor.Scored, error] {
-				return p.History(m.Address, since, time.Time{})
-			})
+			a.Charts, a.Broken = newCharts(p.History, m.Address, key, time.Now())
 		}
 		b.Addresses = append(b.Addresses, a)
 	}

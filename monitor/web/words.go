@@ -26,16 +26,16 @@ var words = template.FuncMap{
 		return all
 	},
 	"shown": func(p portrait) string {
-		if len(p.Addresses) == 0 || p.Addresses[0].charts == nil {
+		if len(p.Addresses) == 0 || p.Addresses[0].Charts == nil {
 			return ""
 		}
-		return p.Addresses[0].Span.Key
+		return p.Addresses[0].Charts.Span.Key
 	},
+	"chips":   chips,
 	"words":   func() []string { return []string{"in", "resort", "out", "drain", "off", "monitor", "fallback"} },
 	"minus":   func(a, b int) int { return a - b },
 	"minusf":  func(a, b float64) float64 { return a - b },
 	"plusf":   func(a, b float64) float64 { return a + b },
-	"isSix":   func(a netip.Addr) bool { return a.Unmap().Is6() },
 	"verdict": verdict,
 	"mark":    func(m monitor.Member) string { return marks[verdict(m)] },
 	"seconds": seconds,
@@ -47,10 +47,33 @@ var words = template.FuncMap{
 	"glyph":   func(word string) string { return marks[word] },
 	"family":  func(a netip.Addr) string { return map[bool]string{true: "IPv6", false: "IPv4"}[a.Unmap().Is6()] },
 	"time":    func(t time.Time) string { return t.UTC().Format("2 Jan 15:04") },
-	"link":    func(name string) string { return "/members/" + url.PathEscape(name) },
+	"link":    link,
 	"score":   func(f float64) string { return strings.Replace(fmt.Sprintf("%.1f", f), "-", "−", 1) },
 	"leap":    func(l uint8) string { return leaps[l&3] },
 }
+
+// chips are links to members, each with its mark; without their names where
+// there are many. An overview has thousands, which would take a template long.
+func chips(members []monitor.Member) template.HTML {
+	var b strings.Builder
+	esc := template.HTMLEscapeString
+	for i := range members {
+		m := &members[i]
+		word, hidden, six := verdict(*m), "", ""
+		if len(members) > 40 {
+			hidden = ` class="hidden"`
+		}
+		if m.Address.Unmap().Is6() {
+			six = "<sup>v6</sup>"
+		}
+		b.WriteString(`<a class="` + word + `" href="` + esc(link(m.Name)) + `" title="` + m.Address.String() + ": " + esc(m.Why) + `"><span aria-hidden="true">` +
+			marks[word] + "</span><span" + hidden + "> " + esc(m.Name) + six + `<span class="hidden"> ` + word + "</span></span></a>\n")
+	}
+	return template.HTML(b.String())
+}
+
+// link is the address of a member's page.
+func link(name string) string { return "/members/" + url.PathEscape(name) }
 
 // leaps are the leap indicator's words (RFC 5905 figure 9).
 var leaps = [4]string{"none", "last minute has 61 s", "last minute has 59 s", "unsynchronised"}
