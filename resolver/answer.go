@@ -12,7 +12,8 @@ import (
 type Transport struct {
 	TCP  bool
 	UDP  int           // largest reply over UDP, 512 and up; 0: 1232 octets
-	Idle time.Duration // TCP: how long the connection may be idle after the reply
+	Idle time.Duration // TCP: how long the connection may be idle after the reply; 0: not told
+	Now  time.Time     // about when the query came, for cookies
 }
 
 // limit is how long the reply may be (RFC 6891 section 6.2.5).
@@ -41,11 +42,13 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	}
 	var q query
 	ok := q.parse(msg)
-	client = client.Unmap()
-	if q.edns.subnet.present && !(ok && s.believes(client)) {
-		q.edns.subnet = subnet{}
+	client = client.Unmap().WithZone("")
+	if ok {
+		q.edns.admit(s, client, how)
+	} else {
+		q.edns.options = options{}
 	}
-	r := newReply(dst, msg, &q, how)
+	r := newReply(dst, msg, &q, s, how)
 	switch {
 	case !q.known():
 		r.fail(dns.RcodeNotImplemented, NotImp)
@@ -53,17 +56,33 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 		r.fail(dns.RcodeFormatError, FormErr)
 	case q.edns.version != 0:
 		r.fail(dns.RcodeBadVers, BadVers)
-	case q.opcode != dns.OpcodeQuery, q.qclass != dns.ClassINET, q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:
-		r.fail(dns.RcodeRefused, Refused)
+	case !q.asked() && q.edns.cookie.present && q.opcode == dns.OpcodeQuery:
+		r.fail(dns.RcodeSuccess, NoData)
+	case !q.asked():
+		r.fail(dns.RcodeFormatError, FormErr)
+	case q.opcode != dns.OpcodeQuery:
+		r.refuse(ede{dns.ExtendedErrorCodeNotSupported, "queries only"})
+	case q.absurd():
+		r.fail(dns.RcodeFormatError, FormErr)
+		r.ede = ede{dns.ExtendedErrorCodeInvalidQueryType, "never asked for"}
+	case q.qclass == dns.ClassCHAOS:
+		s.chaos(&r, &q)
+	case q.qclass != dns.ClassINET:
+		r.refuse(notOurs)
+	case q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:
+		r.refuse(ede{dns.ExtendedErrorCodeNotSupported, "no transfers"})
 	default:
 		s.resolve(&r, &q, client, turns)
 	}
-	return r.finish(&q), r.verdict
+	return r.finish(&q, s, how), r.verdict
 }
 
 // resolve answers a well-formed question of class IN.
 func (s *Snapshot) resolve(r *reply, q *query, client netip.Addr, turns *Turns) {
 	n := s.names[string(q.name[:q.nameLen])]
+	if n != nil {
+		r.apex = &s.apexes[n.apex]
+	}
 	switch {
 	case n == nil:
 		if !s.tell(r, q, client) {
@@ -82,7 +101,7 @@ func (s *Snapshot) resolve(r *reply, q *query, client netip.Addr, turns *Turns) 
 				return
 			}
 		}
-		r.negative(&s.apexes[n.apex], q, dns.RcodeSuccess, NoData)
+		r.negative(q, dns.RcodeSuccess, NoData)
 	}
 }
 
@@ -93,19 +112,17 @@ const hinfo = "\xC0\x0C\x00\x0D\x00\x01\x00\x00\x0E\x10\x00\x09\x07RFC8482\x00"
 // deny answers for a name that is not there: NXDOMAIN below an apex, else
 // REFUSED.
 func (s *Snapshot) deny(r *reply, q *query) {
-	var nearest *apex
 	for i := range s.apexes {
 		a := &s.apexes[i]
-		if (nearest == nil || len(a.wire) > len(nearest.wire)) && q.isBelow(a.wire) {
-			nearest = a
+		if (r.apex == nil || len(a.wire) > len(r.apex.wire)) && q.isBelow(a.wire) {
+			r.apex = a
 		}
 	}
-	if nearest == nil {
-		r.fail(dns.RcodeRefused, Refused)
-		r.ede = ede{dns.ExtendedErrorCodeNotAuthoritative, "not a name of this server"}
+	if r.apex == nil {
+		r.refuse(notOurs)
 		return
 	}
-	r.negative(nearest, q, dns.RcodeNameError, NXDomain)
+	r.negative(q, dns.RcodeNameError, NXDomain)
 }
 
 // isBelow reports whether the question's name ends in apex, at a label's edge
@@ -134,7 +151,7 @@ func (s *Snapshot) offer(r *reply, q *query, n *name, family int, client netip.A
 	d := s.deckFor(n, family, place)
 	if d == noDeck {
 		if s.deckFor(n, 1-family, place) != noDeck {
-			r.negative(&s.apexes[n.apex], q, dns.RcodeSuccess, NoData)
+			r.negative(q, dns.RcodeSuccess, NoData)
 			return
 		}
 		r.fail(dns.RcodeServerFailure, ServFail)

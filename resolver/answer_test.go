@@ -51,7 +51,7 @@ var wire = []struct {
 	{"a response under an unknown opcode", "1234 f800 0001 0000 0000 0000 ", "", Dropped},
 	{"a header that promises a question", head("0001 0000 0000 0000"), back("8101", "0000 0000 0000 0000"), FormErr},
 	{"no question", head("0000 0000 0000 0000"), back("8101", "0000 0000 0000 0000"), FormErr},
-	{"no question, an OPT", head("0000 0000 0000 0001") + opt + "0000", back("8101", "0000 0000 0000 0000"), FormErr},
+	{"no question, an OPT", head("0000 0000 0000 0001") + opt + "0000", back("8101", "0000 0000 0000 0001") + ours + "0000", FormErr},
 	{"two questions", head("0002 0000 0000 0000") + qPool + qPool, back("8101", "0000 0000 0000 0000"), FormErr},
 	{"a name without end", head("0001 0000 0000 0000") + "04 706f6f6c", back("8101", "0000 0000 0000 0000"), FormErr},
 	{"a label cut short", head("0001 0000 0000 0000") + "04 706f", back("8101", "0000 0000 0000 0000"), FormErr},
@@ -83,7 +83,7 @@ var wire = []struct {
 	{"STATUS", "1234 1000 0000 0000 0000 0000", back("9004", "0000 0000 0000 0000"), NotImp},
 	{"opcode 15, whatever follows", "1234 7800 ffff ffff ffff ffff 00", back("f804", "0000 0000 0000 0000"), NotImp},
 	{"NOTIFY", "1234 2400 0001 0001 0000 0000 " + nPool + "0006 0001 c00c 0006 0001 00000000 0000", back("a005", "0001 0000 0000 0000") + nPool + "0006 0001", Refused},
-	{"UPDATE", "1234 2800 0001 0000 0001 0001 " + nPool + "0006 0001 c00c 00ff 00ff 00000000 0000" + opt + "0000", back("a805", "0001 0000 0000 0001") + nPool + "0006 0001" + ours + "0000", Refused},
+	{"UPDATE", "1234 2800 0001 0000 0001 0001 " + nPool + "0006 0001 c00c 00ff 00ff 00000000 0000" + opt + "0000", back("a805", "0001 0000 0000 0001") + nPool + "0006 0001" + ours + "0012 000f 000e 0015 71756572696573206f6e6c79", Refused},
 	{"UPDATE cut short", "1234 2800 0001 0000 0001 0000 " + nPool + "0006 0001 c00c", back("a801", "0001 0000 0000 0000") + nPool + "0006 0001", FormErr},
 	{"class CH", head("0001 0000 0000 0000") + nPool + "0010 0003", back("8105", "0001 0000 0000 0000") + nPool + "0010 0003", Refused},
 	{"class ANY", head("0001 0000 0000 0000") + nPool + "0001 00ff", back("8105", "0001 0000 0000 0000") + nPool + "0001 00ff", Refused},
@@ -383,7 +383,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		var q query
-		if len(msg) < headerLen || !q.parse(msg) || q.opcode != dns.OpcodeQuery {
+		if len(msg) < headerLen || !q.parse(msg) || q.opcode != dns.OpcodeQuery || !q.asked() {
 			return
 		}
 		owner, off, err := dns.UnpackDomainName(msg, headerLen)

@@ -3,6 +3,7 @@ package resolver
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 	"unsafe"
@@ -29,6 +30,12 @@ type Options struct {
 	Version    string
 	Generation uint64 // of the registry
 	Started    time.Time
+
+	// What the server tells of itself; no answer of the pool depends on it either.
+	Identity string   // NSID, hostname.bind and id.server; "" for none
+	Software string   // version.bind and version.server; "" for none
+	Hide     bool     // names of class CH are refused
+	Cookies  []Secret // the first makes server cookies, each is good in one; nil: no cookies
 }
 
 // Stats is what a Snapshot holds.
@@ -81,6 +88,11 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	}
 	s := &Snapshot{Serial: o.Serial, atlas: a, ecs: r.Zone.ECS, ground: g, scores: scores, made: o}
 	s.made.Previous = nil
+	if agent := r.Zone.ReportChannel; agent != "" {
+		if s.agent, err = wireName(agent); err != nil {
+			return nil, fmt.Errorf("report channel %s: %w", agent, err)
+		}
+	}
 	if err := s.addNames(o.Previous); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/miekg/dns"
 )
@@ -21,7 +22,16 @@ type edns struct {
 	do      bool
 	version uint8
 	size    uint16 // the UDP payload the client takes
-	subnet  subnet
+	options
+}
+
+// options are those that get something back. Each has a file of its own.
+type options struct {
+	subnet      subnet
+	cookie      cookie
+	nsid        bool
+	keepalive   bool
+	zoneversion bool
 }
 
 // parse reads an OPT record from its type onwards. False means FORMERR. The
@@ -34,20 +44,87 @@ func (e *edns) parse(rr []byte) bool {
 	if e.version != 0 {
 		return true
 	}
-	for options := rr[10:]; len(options) > 0; {
-		if len(options) < 4 {
+	for rest := rr[10:]; len(rest) > 0; {
+		if len(rest) < 4 {
 			return false
 		}
-		code, end := binary.BigEndian.Uint16(options), 4+int(binary.BigEndian.Uint16(options[2:]))
-		if end > len(options) {
+		code, end := binary.BigEndian.Uint16(rest), 4+int(binary.BigEndian.Uint16(rest[2:]))
+		if end > len(rest) || !e.option(code, rest[4:end]) {
 			return false
 		}
-		if code == dns.EDNS0SUBNET && !e.subnet.parse(options[4:end]) {
-			return false
-		}
-		options = options[end:]
+		rest = rest[end:]
 	}
 	return true
+}
+
+// option takes one option. What stands in those that only ask is ignored
+// (RFC 5001 section 2.1).
+func (e *edns) option(code uint16, content []byte) bool {
+	switch code {
+	case dns.EDNS0SUBNET:
+		return e.subnet.parse(content)
+	case dns.EDNS0COOKIE:
+		return e.cookie.parse(content)
+	case dns.EDNS0NSID:
+		e.nsid = true
+	case dns.EDNS0TCPKEEPALIVE:
+		e.keepalive = true
+	case dns.EDNS0ZONEVERSION:
+		e.zoneversion = true
+	}
+	return true
+}
+
+// admit drops the options that are not known to this server, from this client
+// or over this transport, so that those left get something back.
+func (o *options) admit(s *Snapshot, client netip.Addr, how Transport) {
+	if o.subnet.present && !s.believes(client) {
+		o.subnet = subnet{}
+	}
+	if o.cookie.present {
+		o.cookie.settle(s.made.Cookies, client, how.Now)
+	}
+	o.nsid = o.nsid && s.made.Identity != ""
+	o.keepalive = o.keepalive && how.Idle > 0
+}
+
+// room is the most octets that answered takes.
+func (o *options) room(s *Snapshot) (n int) {
+	if o.subnet.present {
+		n += o.subnet.len()
+	}
+	if o.cookie.present {
+		n += 4 + cookieLen
+	}
+	if o.nsid {
+		n += 4 + len(s.made.Identity)
+	}
+	if o.keepalive {
+		n += keepaliveLen
+	}
+	if o.zoneversion {
+		n += zoneversionLen
+	}
+	return n
+}
+
+// answered appends what the options asked for.
+func (o *options) answered(r *reply, s *Snapshot, how Transport) {
+	if o.subnet.present {
+		r.buf = o.subnet.append(r.buf, r.scope)
+	}
+	if o.cookie.present {
+		r.buf = o.cookie.append(r.buf)
+	}
+	if o.nsid {
+		r.buf = appendNSID(r.buf, s.made.Identity)
+	}
+	if o.keepalive {
+		r.buf = appendKeepalive(r.buf, how.Idle)
+	}
+	if o.zoneversion && r.apex != nil {
+		r.buf = appendZoneversion(r.buf, r.apex.wire, s.Serial)
+	}
 }
 
 // appendOPT appends our OPT record: version 0, the client's DO (RFC 3225) and
@@ -66,19 +143,7 @@ func closeOPT(dst []byte, opt int) {
 	binary.BigEndian.PutUint16(dst[opt+optLen-2:], uint16(len(dst)-opt-optLen))
 }
 
-// ede is an extended DNS error (RFC 8914): why an answer is what it is, for
-// people and resolvers' logs. The zero ede is none.
-type ede struct {
-	code uint16
-	text string
+// appendOption appends an option's code and length.
+func appendOption(dst []byte, code uint16, length int) []byte {
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(dst, code), uint16(length))
 }
-
-// append appends the option.
-func (e ede) append(dst []byte) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, dns.EDNS0EDE)
-	dst = binary.BigEndian.AppendUint16(dst, uint16(2+len(e.text)))
-	dst = binary.BigEndian.AppendUint16(dst, e.code)
-	return append(dst, e.text...)
-}
-
-func (e ede) len() int { return 6 + len(e.text) }

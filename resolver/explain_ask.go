@@ -44,20 +44,22 @@ func (s *Snapshot) tell(r *reply, q *query, client netip.Addr) bool {
 		return false
 	}
 	if !s.mayKnow(client) {
-		r.fail(dns.RcodeRefused, Refused)
-		r.ede = ede{dns.ExtendedErrorCodeProhibited, "only for the networks in zone.debug"}
+		r.refuse(ede{dns.ExtendedErrorCodeProhibited, "only for the networks in zone.debug"})
 		return true
 	}
-	switch told := lines(); {
-	case told == nil:
+	told := lines()
+	if told == nil {
 		return false
+	}
+	r.apex = &s.apexes[a]
+	switch {
 	case q.qtype == dns.TypeTXT && len(told) > 0:
-		r.answered(appendTXT(r.buf, told), len(told))
+		r.answered(appendTXT(r.buf, dns.ClassINET, told), len(told))
 		return true
 	case q.qtype == dns.TypeANY && len(told) > 0:
 		r.answered(append(r.buf, hinfo...), 1)
 	default:
-		r.negative(&s.apexes[a], q, dns.RcodeSuccess, NoData)
+		r.negative(q, dns.RcodeSuccess, NoData)
 	}
 	r.scope = 0
 	return true
@@ -99,9 +101,9 @@ func (s *Snapshot) why(r *reply, q *query, client netip.Addr, wire string, n *na
 
 // appendTXT appends one TXT record a line, TTL 0, each cut into strings of 255
 // octets at most (RFC 1035 section 3.3).
-func appendTXT(dst []byte, lines []string) []byte {
+func appendTXT(dst []byte, class byte, lines []string) []byte {
 	for _, line := range lines {
-		dst = append(dst, 0xC0, 0x0C, 0, byte(dns.TypeTXT), 0, 1, 0, 0, 0, 0)
+		dst = append(dst, 0xC0, 0x0C, 0, byte(dns.TypeTXT), 0, class, 0, 0, 0, 0)
 		dst = binary.BigEndian.AppendUint16(dst, uint16(len(line)+(len(line)+254)/255))
 		for len(line) > 0 {
 			n := min(len(line), 255)

@@ -33,10 +33,16 @@ func (m *sample) oracle(q *dns.Msg, client netip.Addr) *dns.Msg {
 			}
 		}
 	}
-	refuse := func() { want.Rcode = dns.RcodeRefused }
-	if question.Qclass != dns.ClassINET || question.Qtype == dns.TypeAXFR || question.Qtype == dns.TypeIXFR {
-		refuse()
+	refuse := func(code uint16, text string) *dns.Msg {
+		want.Rcode = dns.RcodeRefused
+		addEDE(want, code, text)
 		return want
+	}
+	if question.Qclass != dns.ClassINET {
+		return refuse(dns.ExtendedErrorCodeNotAuthoritative, "not a name of this server")
+	}
+	if question.Qtype == dns.TypeAXFR || question.Qtype == dns.TypeIXFR {
+		return refuse(dns.ExtendedErrorCodeNotSupported, "no transfers")
 	}
 	zone := ""
 	for _, z := range []string{"pool.example.", "ntp.corp.example."} {
@@ -45,9 +51,7 @@ func (m *sample) oracle(q *dns.Msg, client netip.Addr) *dns.Msg {
 		}
 	}
 	if zone == "" {
-		refuse()
-		addEDE(want, dns.ExtendedErrorCodeNotAuthoritative, "not a name of this server")
-		return want
+		return refuse(dns.ExtendedErrorCodeNotAuthoritative, "not a name of this server")
 	}
 	want.Authoritative = true
 	negative := func(rcode int) {

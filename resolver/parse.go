@@ -36,24 +36,29 @@ func (q *query) known() bool {
 
 // parse reads msg, which has at least headerLen octets. False means FORMERR;
 // what was read before the fault stands, so that the reply can echo the
-// question and carry an OPT.
+// question and carry an OPT. A message may come without a question, for a
+// cookie's sake (RFC 7873 section 5.4).
 func (q *query) parse(msg []byte) bool {
 	q.opcode = int(msg[2] >> 3 & 0xF)
 	q.end = headerLen
 	if !q.known() {
 		return true
 	}
-	if binary.BigEndian.Uint16(msg[4:]) != 1 || !q.readQuestion(msg) || !q.readRecords(msg) {
-		return false
-	}
-	if q.opcode != dns.OpcodeQuery {
+	questions := binary.BigEndian.Uint16(msg[4:])
+	return questions <= 1 && (questions == 0 || q.readQuestion(msg)) && q.readRecords(msg)
+}
+
+// asked reports whether there is a question.
+func (q *query) asked() bool { return q.end > headerLen }
+
+// absurd reports whether the question is for a type or a class that is never
+// asked for.
+func (q *query) absurd() bool {
+	switch q.qtype {
+	case dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG:
 		return true
 	}
-	switch q.qtype { // these are never asked for
-	case dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG:
-		return false
-	}
-	return q.qclass != 0 && q.qclass != dns.ClassNONE
+	return q.qclass == 0 || q.qclass == dns.ClassNONE
 }
 
 // readQuestion reads the one question. Nothing stands before it that a pointer
@@ -98,10 +103,12 @@ func lower(eight uint64) uint64 {
 }
 
 // readRecords walks the records behind the question: none but in the additional
-// section for a QUERY, at most one OPT, and no octet after the last.
+// section for a QUERY (and the SOA that a client of IXFR has, RFC 1995 section
+// 3), at most one OPT, and no octet after the last.
 func (q *query) readRecords(msg []byte) bool {
-	before := int(binary.BigEndian.Uint16(msg[6:])) + int(binary.BigEndian.Uint16(msg[8:]))
-	if q.opcode == dns.OpcodeQuery && before != 0 {
+	answers, authorities := int(binary.BigEndian.Uint16(msg[6:])), int(binary.BigEndian.Uint16(msg[8:]))
+	before := answers + authorities
+	if q.opcode == dns.OpcodeQuery && before != 0 && (answers != 0 || authorities != 1 || q.qtype != dns.TypeIXFR) {
 		return false
 	}
 	all := before + int(binary.BigEndian.Uint16(msg[10:]))
@@ -117,7 +124,11 @@ func (q *query) readRecords(msg []byte) bool {
 		if off > len(msg) {
 			return false
 		}
-		if binary.BigEndian.Uint16(msg[fixed:]) != dns.TypeOPT {
+		rrtype := binary.BigEndian.Uint16(msg[fixed:])
+		if q.opcode == dns.OpcodeQuery && i < before && rrtype != dns.TypeSOA {
+			return false
+		}
+		if rrtype != dns.TypeOPT {
 			continue
 		}
 		if i < before || msg[owner] != 0 || q.edns.present || !q.edns.parse(msg[fixed:off]) {

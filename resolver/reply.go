@@ -1,6 +1,10 @@
 package resolver
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/miekg/dns"
+)
 
 // reply is the message being built at buf[base:].
 type reply struct {
@@ -9,6 +13,7 @@ type reply struct {
 	limit   int // of len(buf), with the OPT record to come taken off
 	rcode   int
 	scope   uint8 // of the client subnet, when one is echoed
+	apex    *apex // of the zone that answers; nil: none
 	ede     ede
 	verdict Verdict
 }
@@ -22,20 +27,17 @@ const (
 
 // newReply begins the reply: the query's header with its counts and flags
 // cleared, and its question octet for octet.
-func newReply(dst, msg []byte, q *query, how Transport) reply {
+func newReply(dst, msg []byte, q *query, s *Snapshot, how Transport) reply {
 	r := reply{base: len(dst)}
 	r.limit = r.base + how.limit(&q.edns)
 	if q.edns.present {
-		r.limit -= optLen
-		if q.edns.subnet.present {
-			r.limit -= q.edns.subnet.len()
-		}
+		r.limit -= optLen + q.edns.room(s)
 	}
 	r.buf = append(dst, msg[:q.end]...)
 	h := r.buf[r.base:]
 	h[2] = h[2]&^(flagAA|flagTC) | flagQR
 	clear(h[3:headerLen])
-	if q.end > headerLen {
+	if q.asked() {
 		h[5] = 1
 	}
 	return r
@@ -49,6 +51,12 @@ func (r *reply) counted(section, n int) {
 
 // fail settles a reply without authority.
 func (r *reply) fail(rcode int, v Verdict) { r.rcode, r.verdict = rcode, v }
+
+// refuse fails with REFUSED, and why.
+func (r *reply) refuse(why ede) {
+	r.fail(dns.RcodeRefused, Refused)
+	r.ede = why
+}
 
 // settle settles an authoritative one. with is buf and the records that make
 // it; when they are too long, TC takes their place.
@@ -83,7 +91,8 @@ func (r *reply) static(set *rrset) {
 
 // negative says that there is nothing, with the SOA for how long to remember
 // it (RFC 2308 sections 2 and 3).
-func (r *reply) negative(a *apex, q *query, rcode int, v Verdict) {
+func (r *reply) negative(q *query, rcode int, v Verdict) {
+	a := r.apex
 	at, shift := len(r.buf), q.nameLen-len(a.wire)
 	with := append(r.buf, a.negativeSOA...)
 	for _, p := range a.pointers {
@@ -94,19 +103,23 @@ func (r *reply) negative(a *apex, q *query, rcode int, v Verdict) {
 }
 
 // finish appends the OPT record, exactly when the query had one (RFC 6891
-// section 6.1.1), and sets the rcode.
-func (r *reply) finish(q *query) []byte {
+// section 6.1.1), and sets the rcode. What nobody asked for comes as far as
+// there is room.
+func (r *reply) finish(q *query, s *Snapshot, how Transport) []byte {
 	r.buf[r.base+3] = byte(r.rcode & 0xF)
 	if !q.edns.present {
 		return r.buf
 	}
 	opt := len(r.buf)
+	left := r.limit - opt
 	r.buf = q.edns.appendOPT(r.buf, r.rcode)
-	if q.edns.subnet.present {
-		r.buf = q.edns.subnet.append(r.buf, r.scope)
-	}
-	if r.ede.text != "" && opt+r.ede.len() <= r.limit {
+	q.edns.answered(r, s, how)
+	if r.ede.text != "" && r.ede.len() <= left {
+		left -= r.ede.len()
 		r.buf = r.ede.append(r.buf)
+	}
+	if s.agent != "" && r.apex != nil && 4+len(s.agent) <= left {
+		r.buf = appendReport(r.buf, s.agent)
 	}
 	closeOPT(r.buf, opt)
 	r.counted(additionals, 1)

@@ -9,6 +9,7 @@ type Snapshot struct {
 
 	atlas  *zones.Atlas
 	ecs    zones.ECS
+	agent  string // where resolvers may report errors: wire format, "" for nowhere
 	apexes []apex
 	names  map[string]*name // by owner name: wire format, lower case, root octet included
 	decks  []deck

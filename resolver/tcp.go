@@ -112,7 +112,7 @@ func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.D
 // socket. False means that the stream has ended: by a frame of length zero, or
 // by something that gets no reply, such as a response.
 func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr, idle time.Duration) (replies, rest []byte, ok bool) {
-	how := Transport{TCP: true, Idle: idle}
+	how := Transport{TCP: true, Idle: idle, Now: time.Now()}
 	for len(out) < flushAt && whole(in) {
 		end := frameLen + int(binary.BigEndian.Uint16(in))
 		at := len(out) + frameLen

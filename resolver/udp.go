@@ -18,6 +18,7 @@ type udpLoop struct {
 	conn   *net.UDPConn
 	lane   int
 	tally  tally
+	now    time.Time // read once for all packets taken at a time
 }
 
 // run returns when the socket is closed.
@@ -42,7 +43,7 @@ func (l *udpLoop) single() {
 			failures = l.failed(failures)
 			continue
 		}
-		failures = 0
+		failures, l.now = 0, time.Now()
 		reply := l.answer(out, in[:n], client.Addr())
 		if len(reply) == 0 {
 			continue
@@ -59,7 +60,7 @@ func (l *udpLoop) answer(dst, packet []byte, client netip.Addr) []byte {
 		l.tally.count(Dropped)
 		return dst
 	}
-	return l.server.serve(dst, packet, client, Transport{UDP: l.server.cfg.UDPSize}, l.lane, &l.tally)
+	return l.server.serve(dst, packet, client, Transport{UDP: l.server.cfg.UDPSize, Now: l.now}, l.lane, &l.tally)
 }
 
 // room is what replies may take before they move to memory of their own: an

@@ -5,6 +5,7 @@ package resolver
 import (
 	"net/netip"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -76,7 +77,7 @@ func (l *udpLoop) many() {
 	for failures := 0; raw.Read(b.receive) == nil; { // until it is closed
 		switch b.errno {
 		case 0:
-			failures = 0
+			failures, l.now = 0, time.Now()
 			b.answer(l)
 			b.flush(l)
 		case unix.EINTR:

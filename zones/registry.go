@@ -43,6 +43,8 @@ type Zone struct {
 	Default       string        `yaml:"default" doc:"The site of clients that neither the sites' networks nor GeoIP place."` // "" for none
 	ECS           ECS           `yaml:"ecs" default:"on" enum:"on off" doc:"Whose EDNS client subnet is believed: on (everybody's), off, or {trusted: [networks]}."`
 
+	ReportChannel string `yaml:"report_channel" max:"253" form:"domain" doc:"Domain below which resolvers may report errors of the zone (RFC 9567)."`
+
 	Debug []netip.Prefix `yaml:"debug" min:"1" doc:"Who may ask for TXT _why.NAME, _status and _member; this host and the sites' networks unless given."` // nil unless given
 }
 

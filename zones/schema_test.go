@@ -51,6 +51,7 @@ var keys = map[string]map[string]struct{ good, bad, beyond []string }{
 		"serial":         {good: []string{"0", "4294967295"}, bad: []string{"-1", "4294967296", "'1'"}},
 		"default":        {good: []string{"fra"}, bad: []string{"5", "[fra]"}, beyond: []string{"tyo"}},
 		"ecs":            {good: []string{"on", "off", "{trusted: [10.0.0.0/8, 'fd00::/8']}"}, bad: []string{"true", "maybe", "[10.0.0.0/8]", "{trusted: []}", "{}", "{trusted: [all]}", "{on: true}"}, beyond: []string{"{trusted: [10.0.0.1/8]}"}},
+		"report_channel": {good: []string{"a01.agent.example"}, bad: []string{"A.example", "agent.", "[a.example]", "''"}},
 		"debug":          {good: []string{"[10.0.0.0/8, 'fd00::/8']"}, bad: []string{"on", "[]", "[all]"}, beyond: []string{"[10.0.0.1/8]"}},
 	},
 	"site": {

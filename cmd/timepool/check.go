@@ -49,6 +49,8 @@ func (a *app) check(path string) error {
 		if err == nil {
 			geoip, err = openGeoFile(c.GeoIP)
 			r.Faults = append(r.Faults, faultLines(err)...)
+			_, err = readSecrets(c.DNS.CookieSecrets, nil)
+			r.Faults = append(r.Faults, faultLines(err)...)
 		}
 	}
 	if len(r.Faults) == 0 {

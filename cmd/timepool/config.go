@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -29,10 +30,14 @@ type Config struct {
 	own func(netip.Addr) bool
 }
 
-// DNSConfig says where queries are answered.
+// DNSConfig says where queries are answered, and what the server tells of itself.
 type DNSConfig struct {
 	Listen         []netip.AddrPort `yaml:"listen" min:"1" doc:"Addresses and ports for UDP and TCP; port 53 of every address unless given."`
 	TCPConnections int              `yaml:"tcp_connections" default:"1024" min:"1" max:"65536" doc:"TCP connections held at once."`
+	Identity       string           `yaml:"identity" max:"128" doc:"Which server this is: NSID, and TXT hostname.bind and id.server in class CH; the host's name unless given."`
+	Version        string           `yaml:"version" max:"128" doc:"TXT version.bind and version.server in class CH; timepool and its version unless given."`
+	Hide           bool             `yaml:"hide" doc:"Refuses these names of class CH."`
+	CookieSecrets  string           `yaml:"cookie_secrets" doc:"File of DNS cookie secrets: the active one and, while it is rolled over, one more; 32 hexadecimal digits a line. One for this process alone unless given."`
 }
 
 // HTTPConfig says where pages are served.
@@ -76,12 +81,13 @@ func defaultConfig() Config {
 
 // complete fills in what has no fixed default.
 func (c *Config) complete() {
-	if c.Vantage == "" {
-		c.Vantage = "local"
-		if host, err := os.Hostname(); err == nil {
-			c.Vantage = host
-		}
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "local"
 	}
+	c.Vantage = cmp.Or(c.Vantage, host)
+	c.DNS.Identity = cmp.Or(c.DNS.Identity, host)
+	c.DNS.Version = cmp.Or(c.DNS.Version, "timepool "+buildVersion())
 	if len(c.DNS.Listen) == 0 {
 		c.DNS.Listen = []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:53"), netip.MustParseAddrPort("[::]:53")}
 	}
@@ -107,7 +113,7 @@ func loadConfig(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("node file: %w", err)
 	}
-	for _, p := range []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP} {
+	for _, p := range []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}

@@ -37,11 +37,12 @@ func TestLoadConfigDefaults(t *testing.T) {
 
 func TestLoadConfigRelativePaths(t *testing.T) {
 	dir := t.TempDir()
-	c, err := loadConfig(writeFile(t, filepath.Join(dir, "timepool.yaml"), "data: d\nregistry: r/pool.yaml\nsocket: /abs/s\ngeoip: g.mmdb\n"))
+	c, err := loadConfig(writeFile(t, filepath.Join(dir, "timepool.yaml"), "data: d\nregistry: r/pool.yaml\nsocket: /abs/s\ngeoip: g.mmdb\ndns: {cookie_secrets: c}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Data != filepath.Join(dir, "d") || c.Registry != filepath.Join(dir, "r/pool.yaml") || c.Socket != "/abs/s" || c.GeoIP != filepath.Join(dir, "g.mmdb") {
+	if c.Data != filepath.Join(dir, "d") || c.Registry != filepath.Join(dir, "r/pool.yaml") || c.Socket != "/abs/s" || c.GeoIP != filepath.Join(dir, "g.mmdb") ||
+		c.DNS.CookieSecrets != filepath.Join(dir, "c") || c.DNS.Identity == "" || !strings.HasPrefix(c.DNS.Version, "timepool ") {
 		t.Errorf("%+v", c)
 	}
 }

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/timepool/timepool/zones"
 )
 
-// reload reads the registry and the GeoIP file again and takes them, or says
+// reload reads the registry, the GeoIP file and the cookie secrets again and takes them, or says
 // why not. A registry that reads the same is accepted and changes nothing.
 func (n *node) reload(force bool) Reload {
 	r := n.tryReload(force)
@@ -51,7 +52,13 @@ func (n *node) tryReload(force bool) Reload {
 		changes = append(changes, "geoip: "+n.config.GeoIP+" read again")
 		next.geoip = geoip
 	}
-	if next.registry == current.registry && next.geoip == current.geoip {
+	if next.cookies, err = readSecrets(n.config.DNS.CookieSecrets, current.cookies); err != nil {
+		return Reload{Why: err.Error()}
+	}
+	if !slices.Equal(next.cookies, current.cookies) {
+		changes = append(changes, "cookie secrets: "+n.config.DNS.CookieSecrets+" read again")
+	}
+	if len(changes) == 0 && next.registry == current.registry {
 		return Reload{Accepted: true}
 	}
 	next.number++

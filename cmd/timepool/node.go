@@ -50,6 +50,7 @@ type generation struct {
 	number    uint64
 	registry  *zones.Registry
 	geoip     geoFile
+	cookies   []resolver.Secret
 	atlas     *zones.Atlas
 	scores    zones.Scores
 	serial    serialState
@@ -84,6 +85,10 @@ func (n *node) open(static bool) error {
 	if err != nil {
 		return fail(exitInvalid, err)
 	}
+	cookies, err := readSecrets(c.DNS.CookieSecrets, nil)
+	if err != nil {
+		return fail(exitInvalid, err)
+	}
 	if err := resolver.CheckListen(c.DNS.Listen); err != nil {
 		return err
 	}
@@ -108,7 +113,7 @@ func (n *node) open(static bool) error {
 	})
 	serial := loadSerial(n.serialPath(), log)
 	n.watchMembers(registry)
-	return n.publish(generation{number: 1, registry: registry, geoip: geoip, serial: serial})
+	return n.publish(generation{number: 1, registry: registry, geoip: geoip, cookies: cookies, serial: serial})
 }
 
 // openMonitor makes board and prober over the opened history.
