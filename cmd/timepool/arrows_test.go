@@ -17,14 +17,16 @@ import (
 const module = "github.com/timepool/timepool"
 
 // arrows are the rooms and which other rooms each may import. A folder below a
-// room belongs to it, unless it is a room itself.
+// room belongs to it, unless it is a room itself: zones/limit knows nothing of
+// pools, and so even the responder may have it.
 var arrows = map[string][]string{
 	"zones":             {},
+	"zones/limit":       {},
 	"monitor":           {"zones"},
-	"monitor/responder": {},
+	"monitor/responder": {"zones/limit"},
 	"monitor/web":       {"zones", "monitor"},
-	"resolver":          {"zones"},
-	"cmd/timepool":      {"zones", "monitor", "monitor/responder", "monitor/web", "resolver"},
+	"resolver":          {"zones", "zones/limit"},
+	"cmd/timepool":      {"zones", "zones/limit", "monitor", "monitor/responder", "monitor/web", "resolver"},
 }
 
 // fixed are the modules that one room alone may import, so that replacing one

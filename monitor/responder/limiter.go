@@ -1,11 +1,13 @@
 package responder
 
 import (
-	"hash/maphash"
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"github.com/timepool/timepool/zones/limit"
 )
 
 // Limit says how much one client prefix (an IPv4 address, an IPv6 /64) may
@@ -20,23 +22,13 @@ type Limit struct {
 	Exempt []netip.Prefix // never limited: the networks the pool measures from
 }
 
-// Limiter is a leaky bucket per client prefix in a fixed array. It never
-// grows: a prefix that finds no place takes that of the emptiest bucket in its
-// set of four, so a flood from millions of spoofed sources pushes out each
-// other and quiet clients (who start anew and notice nothing), but not the
-// loud ones. The hash is keyed, so nobody can aim at somebody else's set.
-//
-// One in four requests over the limit is answered all the same, at random: a
-// client whose address is being spoofed is slowed but not silenced.
+// Limiter decides about requests by what their prefixes asked lately. One in
+// four over the limit is answered all the same, at random: a client whose address
+// is being spoofed is slowed but not silenced.
 //
 // It is safe for concurrent use and allocates nothing after NewLimiter.
 type Limiter struct {
-	seed     maphash.Seed
-	slots    []atomic.Uint64 // tag<<44 | the instant in µs at which the bucket is empty
-	mask     uint64          // number of sets − 1
-	interval uint64          // µs a request adds to the bucket of its prefix
-	depth    uint64          // µs a bucket holds
-	exempt   []netip.Prefix
+	prefixes *limit.Limiter
 	start    time.Time
 	random   func() uint64
 
@@ -44,19 +36,7 @@ type Limiter struct {
 	kissInterval int64
 }
 
-// width is a prefix that has a bucket: in octets of the address, with how many
-// times the rate and burst of the narrowest.
-type width struct{ octets, times uint64 }
-
-var (
-	widths4 = [...]width{{16, 1}, {15, 8}} // of the mapped address: /32, /24
-	widths6 = [...]width{{8, 1}, {7, 8}, {6, 32}}
-)
-
 const (
-	ways     = 4
-	tagShift = 44 // 2⁴⁴ µs is 203 days; what is left of older entries is told by an impossible level
-	tickMask = 1<<tagShift - 1
 	leak     = 4 // one in so many requests over the limit is answered
 	kissOdds = 4 // one in so many of the rest may be kissed, within Limit.Kisses
 )
@@ -64,86 +44,27 @@ const (
 // NewLimiter makes a Limiter; now starts its clock and must, like every
 // instant given to Take, come from time.Now.
 func NewLimiter(l Limit, now time.Time) *Limiter {
-	or := func(n, standard int) uint64 {
-		if n <= 0 {
-			n = standard
-		}
-		return uint64(n)
-	}
-	sets := uint64(1)
-	for sets*ways < or(l.Slots, 131072) {
-		sets *= 2
-	}
-	interval := max(1, 1e6/or(l.Rate, 200))
 	return &Limiter{
-		seed:         maphash.MakeSeed(),
-		slots:        make([]atomic.Uint64, sets*ways),
-		mask:         sets - 1,
-		interval:     interval,
-		depth:        min(interval*or(l.Burst, 8000), tickMask/4),
-		exempt:       l.Exempt,
+		prefixes: limit.New(limit.Rates{
+			Rate: cmp.Or(max(0, l.Rate), 200), Burst: cmp.Or(max(0, l.Burst), 8000),
+			IPv4:  []limit.Width{{Bits: 32, Times: 1}, {Bits: 24, Times: 8}},
+			IPv6:  []limit.Width{{Bits: 64, Times: 1}, {Bits: 56, Times: 8}, {Bits: 48, Times: 32}},
+			Slots: cmp.Or(max(0, l.Slots), 131072), Exempt: l.Exempt,
+		}),
 		start:        now,
 		random:       rand.Uint64,
-		kissInterval: int64(max(1, 1e6/or(l.Kisses, 50))),
+		kissInterval: max(1, 1e6/int64(cmp.Or(max(0, l.Kisses), 50))),
 	}
 }
 
 // Take counts one request of client at the instant now. It says Answered, or
 // when the client is over its limit, Kissed or Limited.
 func (l *Limiter) Take(client netip.Addr, now time.Time) Verdict {
-	client = client.Unmap()
-	for _, p := range l.exempt {
-		if p.Contains(client) {
-			return Answered
-		}
+	since := now.Sub(l.start)
+	if l.prefixes.Take(client, limit.Tick(since)) {
+		return Answered
 	}
-	tick := uint64(now.Sub(l.start)/time.Microsecond) & tickMask
-	widths := widths4[:]
-	if client.Is6() {
-		widths = widths6[:]
-	}
-	key := client.As16()
-	var hashes [len(widths6)]uint64
-	for i, w := range widths { // nothing is charged unless all of them let it pass
-		hashes[i] = maphash.Bytes(l.seed, key[:w.octets])
-		if _, _, _, level := l.find(hashes[i], tick); level+l.cost(w) > l.depth {
-			return l.over(int64(now.Sub(l.start) / time.Microsecond))
-		}
-	}
-	for i, w := range widths {
-		for {
-			slot, old, tag, level := l.find(hashes[i], tick)
-			if slot.CompareAndSwap(old, tag<<tagShift|(tick+min(level+l.cost(w), l.depth))&tickMask) {
-				break
-			}
-		}
-	}
-	return Answered
-}
-
-// cost is the µs that a request adds to the bucket of a prefix.
-func (l *Limiter) cost(w width) uint64 { return max(1, l.interval/w.times) }
-
-// find gives the bucket of hash with its tag and level in µs, or the emptiest
-// one of the set with level 0.
-func (l *Limiter) find(hash, tick uint64) (slot *atomic.Uint64, old, tag, level uint64) {
-	set := l.slots[(hash&l.mask)*ways:][:ways]
-	tag = hash >> tagShift
-	emptiest := uint64(1<<64 - 1)
-	for i := range set {
-		word := set[i].Load()
-		left := (word - tick) & tickMask
-		if left > l.depth {
-			left = 0 // in the past, modulo 2⁴⁴
-		}
-		if word>>tagShift == tag {
-			return &set[i], word, tag, left
-		}
-		if left < emptiest {
-			slot, old, emptiest = &set[i], word, left
-		}
-	}
-	return slot, old, tag, 0
+	return l.over(int64(since / time.Microsecond))
 }
 
 // over decides about a request over the limit.
