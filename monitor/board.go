@@ -14,7 +14,6 @@ import (
 // BoardOptions says how a Board judges.
 type BoardOptions struct {
 	Vantage  string        // the name of this one; every Sample that is recorded gets it
-	Profile  Profile       // how a check is judged
 	Interval time.Duration // between two checks of one address; default 64 s
 	Rows     []Row         // what History kept; their age is read off the wall clock, once
 
@@ -39,9 +38,10 @@ type Board struct {
 	entries map[netip.Addr][]*entry // one a vantage
 	watched map[netip.Addr]*verdict
 	hosts   []host
-	reached bool // a watched address has been at 10
-	trusted bool // see Trusted
-	unheard int  // watched addresses that this process has not checked
+	profile zones.Profile // of the registry that is watched
+	reached bool          // a watched address has been at 10
+	trusted bool          // see Trusted
+	unheard int           // watched addresses that this process has not checked
 	served  [zones.In + 1]int
 	early   int  // watched addresses that are In early
 	moved   bool // some Standing changed since the last signal
@@ -107,7 +107,7 @@ func (b *Board) Watch(reg *zones.Registry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now, old := b.o.Now(), b.watched
-	b.watched, b.hosts = map[netip.Addr]*verdict{}, nil
+	b.watched, b.hosts, b.profile = map[netip.Addr]*verdict{}, nil, reg.Profile()
 	b.unheard, b.early, b.served = 0, 0, [zones.In + 1]int{}
 	warm := 0
 	for _, m := range reg.Members {
@@ -166,11 +166,11 @@ func (b *Board) Record(s Sample) Row {
 			b.trusted = b.trusted || b.unheard == 0
 		}
 		// A good check sows no doubt, so most cost no look at all the others.
-		if b.frozen != "" || first || !prev.After(s, b.o.Profile, false).Good {
+		if b.frozen != "" || first || !prev.After(s, b.profile, false).Good {
 			b.doubt(now)
 		}
 	}
-	e.row = e.row.After(s, b.o.Profile, b.frozen != "")
+	e.row = e.row.After(s, b.profile, b.frozen != "")
 	e.arrived(b.clock(now), now, prev)
 	b.keep(e.row)
 

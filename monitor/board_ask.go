@@ -48,7 +48,7 @@ func (b *Board) Scores() zones.Scores {
 				m.Row = e.row
 			}
 		}
-		s := zones.Score{Value: m.Score, Standing: v.standing, Since: v.since, Why: why(m.Row, v.standing, b.o.Interval)}
+		s := zones.Score{Value: m.Score, Standing: v.standing, Since: v.since, Why: why(m.Row, v.standing, b.o.Interval, b.profile)}
 		if !ok && m.Checks > 0 {
 			s.Why = "last check is too old to go by"
 		}

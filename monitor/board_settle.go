@@ -31,7 +31,7 @@ func (b *Board) doubt(now time.Time) {
 	for a := range b.watched {
 		e := b.find(Key{a, b.o.Vantage})
 		if e != nil && !e.slid.IsZero() && now.Sub(e.slid) <= b.fresh() {
-			e.row, e.slid = e.before.After(e.row.Sample, b.o.Profile, true), time.Time{}
+			e.row, e.slid = e.before.After(e.row.Sample, b.profile, true), time.Time{}
 			b.keep(e.row)
 		}
 	}
@@ -75,7 +75,7 @@ func (b *Board) judge(a netip.Addr, v *verdict, now time.Time) {
 	if m, ok := Merge(b.aged(a, b.clock(now)), b.o.Interval); ok {
 		// The first at 10 ends the start for newcomers, not for those it let in.
 		standing = Stand(m, !b.reached || v.early)
-		early = standing == zones.In && m.Score < eligible
+		early = standing == zones.In && !m.In
 	}
 	if standing == v.standing && early == v.early {
 		return

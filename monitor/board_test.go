@@ -17,7 +17,7 @@ func addr(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}
 
 // pool is a registry of n hosts, one address each.
 func pool(n int) *zones.Registry {
-	reg := &zones.Registry{}
+	reg := &zones.Registry{Zone: zones.Zone{Profile: "ntppool"}}
 	for i := range n {
 		reg.Members = append(reg.Members, zones.Member{Name: fmt.Sprint("ntp", i), Addresses: []netip.Addr{addr(i)}, Netspeed: 1000})
 	}
@@ -32,7 +32,7 @@ func at(i int, s Sample) Sample {
 
 func newBoard(reg *zones.Registry, rows ...Row) *Board {
 	b := NewBoard(BoardOptions{
-		Vantage: "fra", Profile: NTPPool(), Rows: rows,
+		Vantage: "fra", Rows: rows,
 		Own: func(a netip.Addr) bool { return a == addr(99) },
 	})
 	b.Watch(reg)
@@ -182,7 +182,7 @@ func TestBoardAgesRowsOut(t *testing.T) {
 func TestBoardFreezesWhenAllAreSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var kept []Row
-		b := NewBoard(BoardOptions{Vantage: "fra", Profile: NTPPool(), Keep: func(r Row) { kept = append(kept, r) }})
+		b := NewBoard(BoardOptions{Vantage: "fra", Keep: func(r Row) { kept = append(kept, r) }})
 		b.Watch(pool(4))
 		running(t, b)
 		for range 40 {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/beevik/ntp"
 	"go.uber.org/goleak"
+
+	"github.com/timepool/timepool/zones"
 )
 
 const patience = 10 * time.Second // for what must come
@@ -254,7 +256,7 @@ func FuzzExchange(f *testing.F) {
 		if len(b) >= 48 && (s.Outcome != Answered || s.Stratum != b[1] || s.Leap != b[0]>>6 || s.RefID != binary.BigEndian.Uint32(b[12:])) {
 			t.Errorf("%+v from % x", s, b)
 		}
-		step, limit, why := Judge(s, NTPPool())
+		step, limit, why := Judge(s, zones.NTPPool())
 		if !(step >= -10 && step <= 1) || math.IsNaN(limit) || why == "" {
 			t.Errorf("step %v cap %v %q for %+v", step, limit, why, s)
 		}

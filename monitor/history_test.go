@@ -17,6 +17,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/timepool/timepool/zones"
 )
 
 func openHistory(t *testing.T, path string, o HistoryOptions) *History {
@@ -33,7 +35,7 @@ func openHistory(t *testing.T, path string, o HistoryOptions) *History {
 func tick(i, n int) Row {
 	s := good()
 	s.Addr, s.Vantage, s.Time = addr(i), "fra", time.Now().UTC().Truncate(time.Hour).Add(time.Duration(n)*time.Second)
-	r := Row{}.After(s, NTPPool(), false)
+	r := Row{}.After(s, zones.NTPPool(), false)
 	r.Checks = n
 	return r
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/timepool/timepool/zones"
 )
 
 // Scores live between these: the fixed points of the best and the worst step.
@@ -17,6 +19,19 @@ const (
 // GoodStep is the least step of a good check.
 const GoodStep = 0.5
 
+// What a check that gave no offset worth looking at adds to a score, and what
+// caps it: the NTP Pool's numbers. A steady step s settles at s/(1−keep).
+const (
+	keep        = 0.95 // part of the old score that stays
+	stepSilent  = -5
+	stepRate    = -3.5
+	stepDeny    = -10 // DENY and RSTR …
+	capDeny     = -50 // … and what the score is at most after one
+	stepUnsound = -4
+	capFar      = -20 // after an offset of more than …
+	far         = 3 * time.Second
+)
+
 // lastStratum is the highest stratum a client may use at all; an answer above
 // it ends a check, because asking again would say the same.
 const lastStratum = 10
@@ -27,42 +42,60 @@ const lastStratum = 10
 // beyond the last band caps whatever rule matched, as long as the answer had an
 // offset. An Unmeasured sample has step 0 and means nothing: use Next, which
 // leaves the score alone.
-func Judge(s Sample, p Profile) (step, limit float64, why string) {
+func Judge(s Sample, p zones.Profile) (step, limit float64, why string) {
 	none := math.Inf(1)
 	switch {
 	case s.Outcome == Unmeasured:
 		return 0, none, tell("not measured", s.Err)
 	case s.Outcome == Silent && s.Err == timedOut:
-		return p.Silent, none, "no answer"
+		return stepSilent, none, "no answer"
 	case s.Outcome == Silent:
-		return p.Silent, none, tell("no answer", s.Err)
+		return stepSilent, none, tell("no answer", s.Err)
 	case s.Kiss == "RATE":
-		return p.Rate, none, "kiss code RATE"
+		return stepRate, none, "kiss code RATE"
 	case s.Kiss == "DENY" || s.Kiss == "RSTR":
-		return p.Deny, p.DenyCap, "kiss code " + s.Kiss
+		return stepDeny, capDeny, "kiss code " + s.Kiss
 	case s.Kiss != "":
-		return p.Unsound, none, "kiss code " + s.Kiss
+		return stepUnsound, none, "kiss code " + s.Kiss
 	}
-	step, limit = p.band(s.Offset)
+	step, limit = clockStep(s, p)
 	if why = unsound(s, p); why != "" {
-		return p.Unsound, limit, why
+		return stepUnsound, limit, why
 	}
 	return step, limit, "offset " + signed(s.Offset)
 }
 
+// clockStep returns the step for an offset and the cap that comes with it. Of the
+// profile and the NTP Pool the stricter counts, so that a long round trip never
+// excuses more than the NTP Pool would.
+func clockStep(s Sample, p zones.Profile) (step, limit float64) {
+	size := s.Offset.Abs()
+	step, limit = ntpPool.Step(size), math.Inf(1)
+	if size > far {
+		limit = capFar
+	}
+	if p.Path {
+		size = max(0, size-s.RTT/2)
+	}
+	return min(step, p.Step(size)), limit
+}
+
+// ntpPool is the bound on every profile.
+var ntpPool = zones.NTPPool()
+
 // Next moves a score by one check. It is pure; an Unmeasured sample moves
 // nothing.
-func Next(score float64, s Sample, p Profile) float64 {
+func Next(score float64, s Sample, p zones.Profile) float64 {
 	if s.Outcome == Unmeasured {
 		return score
 	}
 	step, limit, _ := Judge(s, p)
-	return max(WorstScore, min(score*p.Keep+step, limit, BestScore))
+	return max(WorstScore, min(score*keep+step, limit, BestScore))
 }
 
 // unsound returns why the offset of an answer is not worth looking at, "" when
 // it is.
-func unsound(s Sample, p Profile) string {
+func unsound(s Sample, p zones.Profile) string {
 	switch {
 	case s.Stratum == 0:
 		return "stratum 0 (unsynchronised)"
@@ -76,7 +109,7 @@ func unsound(s Sample, p Profile) string {
 		return s.Invalid
 	case s.RootDistance > p.MaxRootDistance:
 		return "root distance " + strings.TrimPrefix(signed(s.RootDistance), "+")
-	case s.Stratum > p.MaxStratum && !p.far(s.Offset):
+	case int(s.Stratum) > p.MaxStratum && s.Offset.Abs() <= far:
 		return fmt.Sprintf("stratum %d", s.Stratum)
 	}
 	return ""

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/timepool/timepool/zones"
 )
 
 func offBy(offset time.Duration) Sample {
@@ -23,7 +25,7 @@ var silent = Sample{Outcome: Silent, Err: timedOut, Sent: 3, Lost: 3}
 func near(a, b, tolerance float64) bool { return a == b || math.Abs(a-b) <= tolerance }
 
 func TestStepsSettle(t *testing.T) {
-	p := NTPPool()
+	p := zones.NTPPool()
 	for _, tt := range []struct {
 		ms           int
 		step, steady float64
@@ -65,7 +67,7 @@ func TestSequence(t *testing.T) {
 		{kissed("RATE"), -5.675619}, {kissed("DENY"), -50}, {offBy(0), -46.5},
 		{offBy(5 * time.Second), -48.175}, {offBy(0), -44.76625},
 	} {
-		score = Next(score, st.s, NTPPool())
+		score = Next(score, st.s, zones.NTPPool())
 		if !near(score, st.want, 1e-6) {
 			t.Fatalf("after check %d: %v, want %v", i, score, st.want)
 		}
@@ -78,7 +80,7 @@ func TestChecksToReach(t *testing.T) {
 	} {
 		score, n := tt.from, 0.0
 		for ; score < tt.to; n++ {
-			score = Next(score, offBy(0), NTPPool())
+			score = Next(score, offBy(0), zones.NTPPool())
 		}
 		if n != tt.checks || tt.end != 0 && !near(score, tt.end, 0.0005) {
 			t.Errorf("from %v to %v: %v checks, score %v", tt.from, tt.to, n, score)
@@ -98,13 +100,13 @@ func TestChecksToLeave(t *testing.T) {
 	} {
 		score, n := float64(BestScore), 0
 		for ; score >= 10; n++ {
-			score = Next(score, tt.s, NTPPool())
+			score = Next(score, tt.s, zones.NTPPool())
 		}
 		if n != tt.checks {
 			t.Errorf("%s: below 10 after %d checks, want %d", tt.name, n, tt.checks)
 		}
 	}
-	p := NTPPool()
+	p := zones.NTPPool()
 	if a := Next(BestScore, silent, p); a != 14 || !near(Next(a, silent, p), 8.3, 1e-9) {
 		t.Error("timeouts from 20 are not 14.0 and 8.3")
 	}
@@ -148,7 +150,7 @@ func TestJudgeRules(t *testing.T) {
 		{with(func(s *Sample) { s.Invalid = "sent before it received" }), -4, none, "sent before it received"},
 		{with(func(s *Sample) { s.Invalid = "no reference time"; s.Offset = time.Minute }), -4, -20, "no reference time"},
 	} {
-		step, limit, why := Judge(tt.s, NTPPool())
+		step, limit, why := Judge(tt.s, zones.NTPPool())
 		if !near(step, tt.step, 1e-12) || limit != tt.limit || why != tt.why {
 			t.Errorf("%+v:\n got %v %v %q\nwant %v %v %q", tt.s, step, limit, why, tt.step, tt.limit, tt.why)
 		}
@@ -166,21 +168,93 @@ func TestSigned(t *testing.T) {
 	}
 }
 
-// A profile is data: other numbers judge otherwise without other code.
-func TestProfileIsData(t *testing.T) {
-	p := NTPPool()
-	p.Bands = []Band{{UpTo: 5 * time.Millisecond, At0: 1}, {UpTo: 50 * time.Millisecond, At0: 10. / 9, Slope: 200. / 9}}
-	p.FarCap = math.Inf(1)
-	for ms, want := range map[time.Duration]float64{5: 1, 50: 0, 51: -4} {
-		if step, limit, _ := Judge(offBy(ms*time.Millisecond), p); !near(step, want, 1e-9) || !math.IsInf(limit, 1) {
-			t.Errorf("%d ms: step %v cap %v", ms, step, limit)
+// over is an offset seen over a round trip.
+func over(rtt, offset time.Duration) Sample {
+	s := offBy(offset)
+	s.RTT = rtt
+	return s
+}
+
+// A near clock wrong by 100 ms is out within three checks, and one that may be
+// right but for its path is not.
+func TestLAN(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		rtt, offset time.Duration
+		step        float64
+	}{
+		{0, 0, 1}, {0, 5 * ms, 1}, {0, 14 * ms, 0.8}, {0, 50 * ms, 0}, {0, 75 * ms, -1.5}, {0, 100 * ms, -3},
+		{0, 100*ms + 1, -4}, {0, 3 * time.Second, -4}, {2 * ms, 6 * ms, 1}, {40 * ms, 70 * ms, 0}, {40 * ms, 20 * ms, 1},
+		{200 * ms, 50 * ms, 0.83365},    // the path may have made it all, but the NTP Pool would not excuse it
+		{2 * time.Second, 800 * ms, -2}, // nor this
+	} {
+		for _, sign := range []time.Duration{1, -1} {
+			step, limit, why := Judge(over(tt.rtt, sign*tt.offset), zones.LAN())
+			if !near(step, tt.step, 1e-9) || !math.IsInf(limit, 1) {
+				t.Errorf("%v over %v: step %v, cap %v, want %v (%s)", sign*tt.offset, tt.rtt, step, limit, tt.step, why)
+			}
 		}
 	}
-	p.Bands = nil
-	if step, _, _ := Judge(offBy(0), p); step != p.Beyond {
-		t.Errorf("without bands: %v", step)
+	score, checks := float64(BestScore), 0
+	for ; score >= eligible; checks++ {
+		score = Next(score, over(ms, 100*ms), zones.LAN())
+	}
+	if checks > 3 {
+		t.Errorf("wrong by 100 ms for %d checks until it was out", checks)
 	}
 }
+
+// Whatever the profile, no check is worth more than the NTP Pool gives it, and
+// none is worth more for a bigger offset.
+func TestProfilesNeverBeatTheNTPPool(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := rapid.SampledFrom([]zones.Profile{zones.LAN(), zones.NTPPool(), anyProfile(t)}).Draw(t, "profile")
+		span := func(name string) time.Duration {
+			return time.Duration(rapid.Int64Range(0, int64(4*time.Second)).Draw(t, name))
+		}
+		s := over(span("round trip"), span("offset"))
+		s.Stratum = rapid.Uint8Range(0, 16).Draw(t, "stratum")
+		step, limit, _ := Judge(s, p)
+		most, bound, _ := Judge(s, zones.NTPPool())
+		if step > most || limit > bound {
+			t.Fatalf("step %v, cap %v where the NTP Pool has %v and %v", step, limit, most, bound)
+		}
+		s.Offset += span("more")
+		if worse, _, _ := Judge(s, p); worse > step+1e-12 {
+			t.Fatalf("%v more than %v for less", worse, step)
+		}
+	})
+}
+
+// anyProfile draws bands as the registry takes them.
+func anyProfile(t *rapid.T) zones.Profile {
+	p := zones.Profile{MaxStratum: rapid.IntRange(1, 7).Draw(t, "strata"), MaxRootDistance: time.Second, Path: rapid.Bool().Draw(t, "path")}
+	from, worth := time.Duration(0), 1.0
+	fall := func() float64 { return worth - rapid.Float64Range(0, 2).Draw(t, "fall") }
+	for range rapid.IntRange(1, 4).Draw(t, "bands") {
+		b := zones.Band{UpTo: from + time.Duration(rapid.Int64Range(1, 5e8).Draw(t, "width")), From: fall()}
+		worth = b.From
+		b.To = fall()
+		from, worth = b.UpTo, b.To
+		p.Bands = append(p.Bands, b)
+	}
+	p.Beyond = fall()
+	return p
+}
+
+func TestProfileLimits(t *testing.T) {
+	p := zones.LAN()
+	p.MaxStratum, p.MaxRootDistance = 3, 20*time.Millisecond
+	far := offBy(0)
+	far.RootDistance = 21 * time.Millisecond
+	for s, want := range map[*Sample]float64{ptr(offBy(0)): 1, ptr(atStratum(3)): 1, ptr(atStratum(4)): -4, &far: -4} {
+		if step, _, why := Judge(*s, p); step != want {
+			t.Errorf("stratum %d, root distance %v: step %v (%s), want %v", s.Stratum, s.RootDistance, step, why, want)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
 
 func TestNextProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -193,7 +267,7 @@ func TestNextProperties(t *testing.T) {
 			Kiss:         rapid.SampledFrom([]string{"", "RATE", "DENY", "RSTR", "STEP"}).Draw(t, "kiss"),
 		}
 		score := rapid.Float64Range(WorstScore, BestScore).Draw(t, "score")
-		p := NTPPool()
+		p := zones.NTPPool()
 		step, limit, why := Judge(s, p)
 		next := Next(score, s, p)
 		switch {
@@ -214,7 +288,7 @@ func TestNextProperties(t *testing.T) {
 }
 
 func BenchmarkJudge(b *testing.B) {
-	p := NTPPool()
+	p := zones.NTPPool()
 	for _, offset := range []time.Duration{time.Millisecond, 300 * time.Millisecond} {
 		b.Run(fmt.Sprint(offset), func(b *testing.B) {
 			score := 0.0

@@ -3,6 +3,8 @@ package monitor
 import (
 	"net/netip"
 	"time"
+
+	"github.com/timepool/timepool/zones"
 )
 
 // eligible is the score from which an address may be handed out.
@@ -23,7 +25,7 @@ type Row struct {
 	Missed  int       // Silent checks in a row, up to now
 	Wrong   bool      // the last Answered check was not Good: measured wrong
 	Reached bool      // Score has been ≥ 10 once, so the address left its probation
-	In      bool      // this vantage's own verdict: eligible by score
+	In      bool      // this vantage's own verdict: eligible by score, and back for good after a fall
 	Fell    bool      // went from In to out by silence, and has not been measured wrong since
 	First   time.Time // the first check that moved the score
 	Since   time.Time // when In last changed; First until then
@@ -48,7 +50,7 @@ func (r Row) Earning() bool { return !r.Reached && r.Bad == 0 }
 // says nothing about the member: score, counters and verdict stay.
 //
 // The zero Row is an address that was never checked.
-func (r Row) After(s Sample, p Profile, frozen bool) Row {
+func (r Row) After(s Sample, p zones.Profile, frozen bool) Row {
 	step, _, why := Judge(s, p)
 	r.Sample, r.Why, r.Frozen = s, why, frozen
 	r.Step, r.Good = 0, false
@@ -71,7 +73,7 @@ func (r Row) After(s Sample, p Profile, frozen bool) Row {
 
 	was := r.In
 	r.Score = Next(r.Score, s, p)
-	r.In = r.Score >= eligible
+	r.In = r.Score >= eligible && (was || !r.Reached || r.back(s.Time, p))
 	r.Reached = r.Reached || r.In
 	if r.In != was {
 		r.Since = s.Time
@@ -83,4 +85,12 @@ func (r Row) After(s Sample, p Profile, frozen bool) Row {
 		r.Fell = true
 	}
 	return r
+}
+
+// back reports whether an address that fell out may be in again, as far as the
+// registry wants more than a score of 10: a higher one, some time. A clock that
+// was set back in between holds nobody.
+func (r Row) back(now time.Time, p zones.Profile) bool {
+	out := now.Sub(r.Since)
+	return r.Score >= float64(p.Readmit) && (out < 0 || out >= p.Hold)
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/timepool/timepool/zones"
 )
 
 var (
@@ -36,7 +38,7 @@ func unmeasured() Sample {
 // follow moves a new Row through the samples.
 func follow(samples ...Sample) (r Row) {
 	for _, s := range samples {
-		r = r.After(s, NTPPool(), false)
+		r = r.After(s, zones.NTPPool(), false)
 	}
 	return r
 }
@@ -64,7 +66,7 @@ func TestRowSequence(t *testing.T) {
 		{good(), 1}, {good(), 1.95}, {good(), 2.8525}, {mute(), -2.290125}, {kiss("RATE"), -5.67561875},
 		{kiss("DENY"), -50}, {good(), -46.5}, {off(5 * time.Second), -48.175}, {good(), -44.76625},
 	} {
-		r = r.After(step.s, NTPPool(), false)
+		r = r.After(step.s, zones.NTPPool(), false)
 		if math.Abs(r.Score-step.score) > 1e-9 {
 			t.Fatalf("check %d: score %v, want %v", i+1, r.Score, step.score)
 		}
@@ -79,12 +81,12 @@ func TestRowEarnsItsWayIn(t *testing.T) {
 	for n := 1; n <= 14; n++ {
 		s := good()
 		s.Time = testEpoch.Add(time.Duration(n) * time.Second)
-		r = r.After(s, NTPPool(), false)
+		r = r.After(s, zones.NTPPool(), false)
 		if r.In != (n == 14) || r.Earning() != (n < 14) {
 			t.Fatalf("check %d: in %v, earning %v, score %v", n, r.In, r.Earning(), r.Score)
 		}
 	}
-	r = r.After(off(time.Millisecond), NTPPool(), false)
+	r = r.After(off(time.Millisecond), zones.NTPPool(), false)
 	if !r.First.Equal(testEpoch.Add(time.Second)) || !r.Since.Equal(testEpoch.Add(14*time.Second)) {
 		t.Errorf("first %v, since %v", r.First, r.Since)
 	}
@@ -118,6 +120,56 @@ func TestRowFalls(t *testing.T) {
 	}
 }
 
+// With a score to readmit at and a holding time, one that fell comes back when
+// both are over, and one that never fell needs neither.
+func TestRowComesBack(t *testing.T) {
+	p := zones.LAN()
+	p.Readmit, p.Hold = 15, 20*time.Minute
+	var r Row
+	now := testEpoch
+	check := func(s Sample) float64 {
+		now = now.Add(time.Minute)
+		s.Time = now
+		r = r.After(s, p, false)
+		return r.Score
+	}
+	for n := 1; n <= 117; n++ {
+		if check(good()); r.In != (n >= 14) {
+			t.Fatalf("check %d: in %v at %.1f", n, r.In, r.Score)
+		}
+	}
+	check(mute())
+	check(mute())
+	fell := now
+	for !r.In {
+		if score := check(good()); r.In != (score >= 15 && now.Sub(fell) >= p.Hold) {
+			t.Fatalf("in %v at %.1f after %v", r.In, score, now.Sub(fell))
+		}
+	}
+	if r.Score < 15 {
+		t.Errorf("back at %.1f", r.Score)
+	}
+	// A clock that was set back does not hold anybody for ever.
+	check(mute())
+	check(mute())
+	now = now.Add(-240 * time.Hour)
+	for range 30 {
+		check(good())
+	}
+	if !r.In {
+		t.Error("held by a clock that was set back")
+	}
+}
+
+func TestWhyHeld(t *testing.T) {
+	p := zones.LAN()
+	p.Readmit, p.Hold = 15, 20*time.Minute
+	r := follow(then(times(200, good()), times(2, mute()), times(2, good()))...)
+	if got, want := why(r, zones.Resort, time.Minute, p), "coming back: score 9.4 of 15, about 20 min to go"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
 // anySample draws every kind of check.
 var anySample = rapid.Custom(func(t *rapid.T) Sample {
 	offset := time.Duration(rapid.Int64Range(-5e9, 5e9).Draw(t, "offset"))
@@ -131,7 +183,7 @@ func TestRowProperties(t *testing.T) {
 		r.Reached = r.In
 		for range rapid.IntRange(1, 60).Draw(t, "checks") {
 			s, frozen := anySample.Draw(t, "s"), rapid.Bool().Draw(t, "frozen")
-			n := r.After(s, NTPPool(), frozen)
+			n := r.After(s, zones.NTPPool(), frozen)
 			switch {
 			case n.Score < -100 || n.Score > 20:
 				t.Fatalf("score %v is out of bounds", n.Score)

@@ -14,13 +14,13 @@ const bootFor = 15 * time.Minute
 // Stand gives the verdict on one address. booting says that no address of the
 // registry had ever reached 10 when this one was let in, or now.
 //
-// An address is In from score 10. While the pool boots it is In early if every
+// An address is In from score 10, or what its Row says it takes to come back. While the pool boots it is In early if every
 // check so far was good, for 15 minutes after its first. One that was In and
 // fell silent is a Resort until it is In again, also while it earns its way
 // back. Measured wrong from anywhere it is neither.
 func Stand(m Merged, booting bool) zones.Standing {
 	switch {
-	case m.Score >= eligible:
+	case m.In:
 		return zones.In
 	case m.Wrong:
 		return zones.Out
@@ -47,7 +47,7 @@ func (m Merged) all(is func(Aged) bool) bool {
 
 // why tells people in one line how the Row r of an address came to the
 // Standing st; interval is that between two checks.
-func why(r Row, st zones.Standing, interval time.Duration) string {
+func why(r Row, st zones.Standing, interval time.Duration, p zones.Profile) string {
 	score := fmt.Sprintf("score %.1f", r.Score)
 	unanswered := fmt.Sprintf("%s after %d unanswered %s", score, r.Missed, plural(r.Missed, "check"))
 	switch {
@@ -57,7 +57,7 @@ func why(r Row, st zones.Standing, interval time.Duration) string {
 		return r.Why
 	case r.Checks == 0:
 		return "not checked yet"
-	case st == zones.In && r.Score < eligible:
+	case st == zones.In && !r.In:
 		return fmt.Sprintf("in early while the pool starts: %s of %d", score, eligible)
 	case st == zones.In && (r.Frozen || r.Outcome == Unmeasured):
 		return fmt.Sprintf("in: %s kept, %s", score, r.Why)
@@ -78,18 +78,20 @@ func why(r Row, st zones.Standing, interval time.Duration) string {
 	case r.Wrong:
 		return r.Why + ", " + score
 	case r.Reached:
-		return fmt.Sprintf("coming back: %s of %d, about %s to go", score, eligible, toGo(r, interval))
+		want := max(eligible, p.Readmit)
+		wait := max(checksTo(r, want, interval), p.Hold-r.Time.Sub(r.Since))
+		return fmt.Sprintf("coming back: %s of %d, about %s to go", score, want, about(wait))
 	}
-	return fmt.Sprintf("earning in: %s of %d, about %s to go", score, eligible, toGo(r, interval))
+	return fmt.Sprintf("earning in: %s of %d, about %s to go", score, eligible, about(checksTo(r, eligible, interval)))
 }
 
-// toGo is how long good checks will take to bring r to 10.
-func toGo(r Row, interval time.Duration) string {
-	checks := math.Ceil(math.Log((BestScore-eligible)/(BestScore-r.Score)) / math.Log(0.95))
+// checksTo is how long good checks will take to bring r to the score want.
+func checksTo(r Row, want int, interval time.Duration) time.Duration {
+	checks := math.Ceil(math.Log(float64(BestScore-want)/(BestScore-r.Score)) / math.Log(keep))
 	if r.Earning() {
 		interval = min(interval, earningPeriod)
 	}
-	return about(time.Duration(max(checks, 1)) * interval)
+	return time.Duration(max(checks, 1)) * interval
 }
 
 // about writes a duration as people say it.

@@ -67,14 +67,14 @@ func TestWhy(t *testing.T) {
 	}{
 		{Row{}, zones.Out, "not checked yet"},
 		{follow(unmeasured()), zones.Out, "not measured: network is unreachable"},
-		{Row{}.After(mute(), NTPPool(), true), zones.Out, "no answer, not scored: frozen"},
+		{Row{}.After(mute(), zones.NTPPool(), true), zones.Out, "no answer, not scored: frozen"},
 		{follow(mute(), mute()), zones.Out, "never answered"},
 		{follow(times(9, good())...), zones.Out, "earning in: score 7.4 of 10, about 40 s to go"},
 		{follow(times(9, good())...), zones.In, "in early while the pool starts: score 7.4 of 10"},
 		{follow(up...), zones.In, "in: score 20.0, offset " + signed(200*time.Microsecond)},
 		{follow(then(up, times(1, mute()))...), zones.In, "in: score 14.0 after 1 unanswered check"},
 		{follow(then(up, times(1, unmeasured()))...), zones.In, "in: score 20.0 kept, not measured: network is unreachable"},
-		{follow(up...).After(mute(), NTPPool(), true), zones.In, "in: score 20.0 kept, no answer"},
+		{follow(up...).After(mute(), zones.NTPPool(), true), zones.In, "in: score 20.0 kept, no answer"},
 		{follow(then(up, times(2, mute()))...), zones.Resort, "score 8.3 after 2 unanswered checks"},
 		{follow(then(up, times(2, mute()), times(1, good()))...), zones.Resort, "coming back: score 8.9 of 10, about 3 min to go"},
 		{follow(then(up, times(1, off(time.Second)))...), zones.In, "in: score 17.0, falling: offset " + signed(time.Second)},
@@ -82,7 +82,7 @@ func TestWhy(t *testing.T) {
 		{follow(then(up, times(4, off(time.Second)), times(1, mute()))...), zones.Out, "score 3.4 after 1 unanswered check, measured wrong before"},
 		{follow(then(up, times(9, off(time.Second)), times(1, unmeasured()))...), zones.Out, "score -2.2, measured wrong"},
 	} {
-		if got := why(c.row, c.st, 64*time.Second); got != c.want {
+		if got := why(c.row, c.st, 64*time.Second, zones.LAN()); got != c.want {
 			t.Errorf("got  %q\nwant %q", got, c.want)
 		}
 	}

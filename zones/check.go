@@ -22,6 +22,7 @@ func (c *checker) check() {
 	c.nameservers()
 	c.sites()
 	c.prefer()
+	c.profiles()
 	c.names()
 	c.strict()
 	c.members()

@@ -22,6 +22,7 @@ func Diff(old, new *Registry) []string {
 	lines = compare(lines, old.Prefer, new.Prefer, func(p Preference) string { return "prefer " + p.Site }, func(p Preference) words {
 		return words{{"order", strings.Join(p.Sites, ", ")}}
 	})
+	lines = compare(lines, old.Profiles, new.Profiles, func(p Profile) string { return "profile " + p.Name }, profileWords)
 	lines = compare(lines, tenants(old), tenants(new), func(p Pool) string { return "pool " + p.Name }, poolWords)
 	lines = compare(lines, old.Members, new.Members, func(m Member) string { return "member " + m.Name }, memberWords)
 	if n := len(lines) - maxChanges; n > 0 {
@@ -40,7 +41,8 @@ type words []struct {
 func zoneWords(z Zone) words {
 	w := words{{"name", z.Name}, {"also", z.Also}, {"contact", z.Contact}, {"ttl", z.TTL}, {"negative_ttl", z.NegativeTTL},
 		{"answers", z.Answers}, {"floor", z.Floor}, {"floor_netspeed", z.FloorNetspeed},
-		{"min_sites", z.MinSites}, {"strict", z.Strict}, {"ramp", z.Ramp}, {"near", fmt.Sprintf("%d %% or %d km", z.Near.Percent, z.Near.Km)}, {"serial", z.Serial}, {"default", z.Default}, {"ecs", z.ECS.On}, {"trusted network", texts(z.ECS.Trusted)}}
+		{"min_sites", z.MinSites}, {"strict", z.Strict}, {"ramp", z.Ramp}, {"near", fmt.Sprintf("%d %% or %d km", z.Near.Percent, z.Near.Km)}, {"serial", z.Serial}, {"default", z.Default},
+		{"profile", z.Profile}, {"readmit", z.Readmit}, {"hold", z.Hold}, {"ecs", z.ECS.On}, {"trusted network", texts(z.ECS.Trusted)}}
 	var servers []string
 	for _, n := range z.Nameservers {
 		servers = append(servers, strings.TrimSpace(n.Name+" "+strings.Join(texts(n.Addresses), " ")))
@@ -50,6 +52,10 @@ func zoneWords(z Zone) words {
 
 func siteWords(s Site) words {
 	return words{{"continent", s.Continent}, {"country", s.Country}, {"position", fmt.Sprint(s.At.Lat, " ", s.At.Lon)}, {"network", texts(s.Networks)}}
+}
+
+func profileWords(p Profile) words {
+	return words{{"max_stratum", p.MaxStratum}, {"max_root_distance", p.MaxRootDistance}, {"path", p.Path}, {"bands", fmt.Sprint(p.Bands)}, {"beyond", p.Beyond}}
 }
 
 func poolWords(p Pool) words {

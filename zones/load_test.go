@@ -78,7 +78,7 @@ pools:
 		Zone: Zone{
 			Name: "pool.example", Also: []string{"ntp.corp.example"},
 			Nameservers: []Nameserver{{"ns1.pool.example", addrs("192.0.2.53", "2001:db8::53")}, {"ns2.other.example", nil}},
-			Contact:     "Time.Team@example.org", TTL: time.Minute, NegativeTTL: 30 * time.Second, Answers: 4, Floor: 4, Near: Near{10, 50}, Default: "tyo",
+			Contact:     "Time.Team@example.org", TTL: time.Minute, NegativeTTL: 30 * time.Second, Answers: 4, Floor: 4, Near: Near{10, 50}, Default: "tyo", Profile: "lan", Readmit: 10,
 			ECS: ECS{On: true, Trusted: prefixes("10.0.0.0/8")},
 		},
 		Sites: []Site{

@@ -13,11 +13,12 @@ import (
 // changes it afterwards, so it is shared without a lock. The tags are the form
 // of the file; package strict tells how to read them.
 type Registry struct {
-	Zone    Zone         `yaml:"zone,required" doc:"The delegated zone and what holds for every name in it."`
-	Sites   []Site       `yaml:"sites" doc:"Locations by name; each is a name below the apex."` // sorted by name
-	Members []Member     `yaml:"members" doc:"The NTP servers; more of them may stand in members.d/*.yaml."`
-	Prefer  []Preference `yaml:"prefer" doc:"By site: the sites that are nearest to it whatever the map says, nearest first."`
-	Pools   []Pool       `yaml:"pools" doc:"Names of their own for teams, by name: dmz.pool.example, 0.dmz.pool.example …"` // Pools[0] is the whole pool, Name ""; tenants follow, sorted by name
+	Zone     Zone         `yaml:"zone,required" doc:"The delegated zone and what holds for every name in it."`
+	Sites    []Site       `yaml:"sites" doc:"Locations by name; each is a name below the apex."` // sorted by name
+	Members  []Member     `yaml:"members" doc:"The NTP servers; more of them may stand in members.d/*.yaml."`
+	Prefer   []Preference `yaml:"prefer" doc:"By site: the sites that are nearest to it whatever the map says, nearest first."`
+	Profiles []Profile    `yaml:"profiles" doc:"Ways to judge clocks, by name, beside lan and ntppool, for zone.profile."`
+	Pools    []Pool       `yaml:"pools" doc:"Names of their own for teams, by name: dmz.pool.example, 0.dmz.pool.example …"` // Pools[0] is the whole pool, Name ""; tenants follow, sorted by name
 
 	Files    []string `yaml:"-"` // the files that were read, as faults name them: "pool.yaml", then "members.d/a.yaml"
 	Digest   [32]byte `yaml:"-"` // SHA-256 over the names and contents of Files
@@ -41,6 +42,9 @@ type Zone struct {
 	Near          Near          `yaml:"near" doc:"How much further than the nearest of a ring members may be and still count as equally near."`
 	Serial        uint32        `yaml:"serial" doc:"A fixed SOA serial, so that all nodes agree; 0: it moves by itself."`
 	Default       string        `yaml:"default" doc:"The site of clients that neither the sites' networks nor GeoIP place."` // "" for none
+	Profile       string        `yaml:"profile" default:"lan" form:"label" doc:"How strictly clocks are judged: lan, ntppool or one of profiles."`
+	Readmit       int           `yaml:"readmit" default:"10" min:"10" max:"19" doc:"The score from which a member that fell below 10 is in again."`
+	Hold          time.Duration `yaml:"hold" default:"0s" min:"0s" max:"24h" doc:"How long a member that fell below 10 stays out at least."`
 	ECS           ECS           `yaml:"ecs" default:"on" enum:"on off" doc:"Whose EDNS client subnet is believed: on (everybody's), off, or {trusted: [networks]}."`
 
 	ReportChannel string `yaml:"report_channel" max:"253" form:"domain" doc:"Domain below which resolvers may report errors of the zone (RFC 9567)."`

@@ -47,12 +47,22 @@ var keys = map[string]map[string]struct{ good, bad, beyond []string }{
 		"min_sites":      {good: []string{"1", "4"}, bad: []string{"0", "17"}, beyond: []string{"5", "16"}},
 		"strict":         {good: []string{"[]", "[asia, fra, uk]"}, bad: []string{"asia", "[Asia]", "{asia: true}"}, beyond: []string{"[tyo]", "[dmz]", "[asia, asia]"}},
 		"ramp":           {good: []string{"11", "20"}, bad: []string{"10", "21"}},
+		"profile":        {good: []string{"lan", "ntppool", "slow"}, bad: []string{"LAN", "5"}, beyond: []string{"wan"}},
+		"readmit":        {good: []string{"10", "19"}, bad: []string{"9", "20"}},
+		"hold":           {good: []string{"0s", "24h"}, bad: []string{"10"}, beyond: []string{"25h"}},
 		"near":           {good: []string{"{}", "{percent: 0}", "{percent: 1000, km: 1}"}, bad: []string{"10", "{km: 0}", "{percent: -1}", "{miles: 5}"}},
 		"serial":         {good: []string{"0", "4294967295"}, bad: []string{"-1", "4294967296", "'1'"}},
 		"default":        {good: []string{"fra"}, bad: []string{"5", "[fra]"}, beyond: []string{"tyo"}},
 		"ecs":            {good: []string{"on", "off", "{trusted: [10.0.0.0/8, 'fd00::/8']}"}, bad: []string{"true", "maybe", "[10.0.0.0/8]", "{trusted: []}", "{}", "{trusted: [all]}", "{on: true}"}, beyond: []string{"{trusted: [10.0.0.1/8]}"}},
 		"report_channel": {good: []string{"a01.agent.example"}, bad: []string{"A.example", "agent.", "[a.example]", "''"}},
 		"debug":          {good: []string{"[10.0.0.0/8, 'fd00::/8']"}, bad: []string{"on", "[]", "[all]"}, beyond: []string{"[10.0.0.1/8]"}},
+	},
+	"profile": {
+		"max_stratum":       {good: []string{"1", "7"}, bad: []string{"0", "8"}},
+		"max_root_distance": {good: []string{"1ms", "1500ms"}, bad: []string{"5"}, beyond: []string{"2s"}},
+		"path":              {good: []string{"true", "false"}, bad: []string{"on", "1"}},
+		"bands":             {good: []string{"[{up_to: 3s, from: 2, to: -4}]"}, bad: []string{"[]", "[[5ms, 1, 1]]", "[{up_to: 5ms, from: 1}]", "[{up_to: 5ms, from: 3, to: 1}]"}, beyond: []string{"[{up_to: 0s, from: 1, to: 1}]", "[{up_to: 5ms, from: 0, to: 1}]"}},
+		"beyond":            {good: []string{"-5", "0.5"}, bad: []string{"2", "low"}},
 	},
 	"site": {
 		"continent": {good: append([]string{}, Continents...), bad: []string{"eurasia", "Europe", "5", ""}},
@@ -86,10 +96,11 @@ var keys = map[string]map[string]struct{ good, bad, beyond []string }{
 // render writes a registry in which one key of one mapping has the value.
 func render(mapping, key, value string) string {
 	base := map[string]map[string]string{
-		"zone":   {"name": "pool.example", "nameservers": "{ns.other.example: []}"},
-		"site":   {"country": "de"},
-		"member": {"name": "a", "addresses": "[10.0.0.1]"},
-		"pool":   {"tags": "[x]"},
+		"zone":    {"name": "pool.example", "nameservers": "{ns.other.example: []}"},
+		"site":    {"country": "de"},
+		"member":  {"name": "a", "addresses": "[10.0.0.1]"},
+		"pool":    {"tags": "[x]"},
+		"profile": {"bands": "[{up_to: 5ms, from: 1, to: 1}]"},
 	}
 	base[mapping][key] = value
 	flow := func(name string) string {
@@ -99,7 +110,7 @@ func render(mapping, key, value string) string {
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
-	return fmt.Sprintf("zone: %s\nsites: {fra: %s}\nmembers: [%s]\npools: {dmz: %s}\n", flow("zone"), flow("site"), flow("member"), flow("pool"))
+	return fmt.Sprintf("zone: %s\nsites: {fra: %s}\nmembers: [%s]\npools: {dmz: %s}\nprofiles: {slow: %s}\n", flow("zone"), flow("site"), flow("member"), flow("pool"), flow("profile"))
 }
 
 // TestSchemaAgrees holds schema and decoder against each other, value by value.
@@ -154,7 +165,7 @@ func TestSchemaCovered(t *testing.T) {
 	}
 	root := inner(Schema()).Properties
 	for mapping, n := range map[string]node{"zone": root["zone"], "site": inner(root["sites"].AdditionalProperties),
-		"member": inner(root["members"].Items), "pool": inner(root["pools"].AdditionalProperties)} {
+		"member": inner(root["members"].Items), "pool": inner(root["pools"].AdditionalProperties), "profile": inner(root["profiles"].AdditionalProperties)} {
 		if got, want := slices.Sorted(maps.Keys(n.Properties)), slices.Sorted(maps.Keys(keys[mapping])); !slices.Equal(got, want) {
 			t.Errorf("%s: schema has %v, tried are %v", mapping, got, want)
 		}

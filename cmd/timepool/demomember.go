@@ -52,13 +52,10 @@ type demoMember struct {
 }
 
 // demoMembers are the members of the demonstration.
-type demoMembers struct {
-	list []*demoMember
-}
+type demoMembers []*demoMember
 
 // openDemoMembers starts a responder on a free port of 127.0.0.1 for each member.
-func openDemoMembers(r *zones.Registry) (*demoMembers, error) {
-	d := &demoMembers{}
+func openDemoMembers(r *zones.Registry) (d demoMembers, err error) {
 	precision := responder.Precision()
 	for _, registered := range r.Members {
 		m := &demoMember{name: registered.Name, addresses: registered.Addresses}
@@ -73,7 +70,7 @@ func openDemoMembers(r *zones.Registry) (*demoMembers, error) {
 			d.close()
 			return nil, fmt.Errorf("demo member %s: %w", m.name, err)
 		}
-		d.list = append(d.list, m)
+		d = append(d, m)
 	}
 	return d, nil
 }
@@ -99,9 +96,9 @@ func (m *demoMember) state(precision int8) *responder.State {
 const demoRefID = 'D'<<24 | 'E'<<16 | 'M'<<8 | 'O'
 
 // probeMap sends the probes of every member address to its responder.
-func (d *demoMembers) probeMap() []ProbeMapping {
+func (d demoMembers) probeMap() []ProbeMapping {
 	var mapped []ProbeMapping
-	for _, m := range d.list {
+	for _, m := range d {
 		for _, addr := range m.addresses {
 			mapped = append(mapped, ProbeMapping{addr, m.server.Addrs()[0]})
 		}
@@ -109,38 +106,31 @@ func (d *demoMembers) probeMap() []ProbeMapping {
 	return mapped
 }
 
-func (d *demoMembers) run(ctx context.Context) error {
+func (d demoMembers) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for _, m := range d.list {
+	for _, m := range d {
 		g.Go(func() error { return m.server.Run(ctx) })
 	}
 	return g.Wait()
 }
 
-func (d *demoMembers) close() {
-	for _, m := range d.list {
+func (d demoMembers) close() {
+	for _, m := range d {
 		m.server.Close()
 	}
 }
 
-func (d *demoMembers) handleBreak(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	offset, err := time.ParseDuration(q.Get("offset"))
+// handleFault answers POST /v1/demo?name=…&offset=…&silent=…&unsync=…: it gives
+// the member of that name the fault; "" means all of them.
+func (d demoMembers) handleFault(w http.ResponseWriter, r *http.Request) {
+	offset, err := time.ParseDuration(r.FormValue("offset"))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "offset: "+err.Error())
 		return
 	}
-	d.set(w, q.Get("name"), demoFault{Offset: offset, Silent: q.Get("silent") == "true", Unsync: q.Get("unsync") == "true"})
-}
-
-func (d *demoMembers) handleHeal(w http.ResponseWriter, r *http.Request) {
-	d.set(w, r.URL.Query().Get("name"), demoFault{})
-}
-
-// set gives the member of that name the fault; "" means all of them.
-func (d *demoMembers) set(w http.ResponseWriter, name string, fault demoFault) {
+	name, fault := r.FormValue("name"), demoFault{Offset: offset, Silent: r.FormValue("silent") == "true", Unsync: r.FormValue("unsync") == "true"}
 	var said, names []string
-	for _, m := range d.list {
+	for _, m := range d {
 		names = append(names, m.name)
 		if name == "" || name == m.name {
 			m.fault.Store(&fault)

@@ -3,23 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/timepool/timepool/monitor"
+	"github.com/timepool/timepool/zones"
 )
 
 // watchDemo shows scores rising and members being cut: a table that redraws
 // itself on a terminal, plain lines elsewhere.
-func (a *app) watchDemo(ctx context.Context, n *node, f *demoFlags, registry string) error {
+func (a *app) watchDemo(ctx context.Context, n *node, hints []string) error {
 	live := isTerminal(a.out) && os.Getenv("TERM") != "dumb"
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	hints := f.hints(registry)
 	if live {
 		fmt.Fprint(a.out, "\x1b[2J")
 		defer fmt.Fprintln(a.out)
@@ -44,11 +42,9 @@ func (a *app) watchDemo(ctx context.Context, n *node, f *demoFlags, registry str
 
 // drawDemo redraws in place: home, each line cleared to its end, the rest below.
 func (a *app) drawDemo(members []monitor.Member, hints []string) {
-	var table strings.Builder
-	printTableTo(&table, memberHeads, memberRows(members, time.Now()), colours(a.out)) // a Builder takes it all
 	width, height := terminalSize(a.out)
-	screen := fitted(strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n"), hints, width, height)
-	fmt.Fprint(a.out, "\x1b[H"+strings.Join(screen, "\x1b[K\n")+"\x1b[K\x1b[J")
+	screen := fitted(aligned(memberHeads, memberRows(members, time.Now())), hints, width, height)
+	fmt.Fprint(a.out, "\x1b[H"+coloured(a.out, strings.Join(screen, "\x1b[K\n"))+"\x1b[K\x1b[J")
 }
 
 // fitted is table and hints within a terminal: lines are cut at its width, as
@@ -85,31 +81,32 @@ func (a *app) tellDemo(members []monitor.Member, known map[string]bool) {
 
 // hints are the lines to try, as they can be pasted here; those that a small
 // terminal can do without come first.
-func (f *demoFlags) hints(registry string) []string {
-	self := "timepool"
+func (f *demoFlags) hints(c Config, r *zones.Registry) []string {
+	self, flags := "  timepool", ""
 	if strings.Contains(os.Args[0], "go-build") {
-		self = "go run ./cmd/timepool"
+		self = "  go run ./cmd/timepool"
 	} else if strings.Contains(os.Args[0], "/") {
-		self = os.Args[0]
+		self = "  " + os.Args[0]
 	}
-	host, port, _ := net.SplitHostPort(f.dns)
-	dig := fmt.Sprintf("  dig @%s -p %s +noall +answer ", host, port)
-	flags := ""
 	if f.dns != defaultDemoDNS {
-		flags = " --dns " + f.dns
+		flags = " --dns " + f.dns.String()
 	}
-	return []string{
-		"Registry, watched while you edit it: " + registry,
-		"  " + self + " what-if --lose tyo --socket " + filepath.Join(filepath.Dir(registry), "timepool.sock"),
-		dig + "+subnet=10.48.0.0/16 pool.example   # from New York",
-		dig + "+subnet=10.32.0.0/16 pool.example   # from Tokyo",
-		dig + "+subnet=10.32.0.0/16 TXT _why.pool.example   # and why",
+	dig := fmt.Sprintf("  dig @%s -p %d +noall +answer ", f.dns.Addr(), f.dns.Port())
+	lines := []string{
+		"Registry, watched while you edit it: " + c.Registry,
+		self + " what-if --lose tyo --socket " + c.Socket,
+		dig + "+subnet=10.32.0.0/12 TXT _why.pool.example   # why tyo gets what it gets",
 		dig + "2.pool.example AAAA",
 		dig + "asia.pool.example",
-		dig + "pool.example",
-		"  " + self + " demo break ntp1.fra --offset 300ms" + flags + "   (or --silent, --unsync)",
-		"  " + self + " demo heal" + flags,
-		"Pages: http://" + f.http + "/",
-		"Ctrl-C ends it and leaves nothing behind.",
 	}
+	for _, s := range r.Sites {
+		lines = append(lines, fmt.Sprintf("%s+subnet=%s pool.example   # as from %s", dig, s.Networks[0], s.Name))
+	}
+	return append(lines,
+		dig+"pool.example",
+		self+" demo break ntp1.fra --offset 300ms"+flags+"   (or --silent, --unsync)",
+		self+" demo heal"+flags,
+		fmt.Sprintf("Pages: http://%s/", f.http),
+		"Ctrl-C ends it and leaves nothing behind.",
+	)
 }

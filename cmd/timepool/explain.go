@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,20 +26,15 @@ its client subnet. NAME is a pool name, with the zone or without: 0.europe`,
 			if _, _, err := parseClient(args[0]); err != nil {
 				return fail(exitUsage, err)
 			}
-			node, err := a.client()
-			if err != nil {
-				return err
-			}
 			var e resolver.Explanation
 			q := url.Values{"client": args[:1], "name": args[1:]}
-			if err := node.ask(c.Context(), "GET", "/v1/explain?"+q.Encode(), &e); err != nil {
+			if err := a.ask(c.Context(), "GET", "/v1/explain?"+q.Encode(), &e); err != nil {
 				return err
 			}
-			if a.output == "json" {
-				return printJSON(a.out, e)
+			if a.output != "json" {
+				fmt.Fprintln(a.out, strings.Join(e.Head(), "\n"))
 			}
-			fmt.Fprintln(a.out, strings.Join(e.Head(), "\n"))
-			return printTable(a.out, explainHeads, explainRows(&e))
+			return a.print(e, explainHeads, explainRows(&e))
 		}),
 	}
 }
@@ -77,11 +73,16 @@ func (n *node) handleExplain(w http.ResponseWriter, r *http.Request) {
 
 var explainHeads = []string{"TYPE", "RING", "MEMBER", "ADDRESS", "SITE", "KM", "WEIGHT", "SHARE", "SCORE", "WHY"}
 
-func explainRows(e *resolver.Explanation) (rows [][]cell) {
+func explainRows(e *resolver.Explanation) (rows [][]string) {
 	for i := range e.Types {
 		c := &e.Types[i]
+		absent := func(word string, list []resolver.Absent) {
+			for _, m := range list {
+				rows = append(rows, []string{c.Type, word, m.Member, m.Address.String(), m.Site, fmt.Sprintf("%.0f", m.Km), "", "", "", m.Why})
+			}
+		}
 		if c.Answers == 0 {
-			rows = append(rows, []cell{{text: c.Type}, {"none", red}, {}, {}, {}, {}, {}, {}, {}, {text: "nobody may be handed out"}})
+			rows = append(rows, []string{c.Type, red.of("none"), "", "", "", "", "", "", "", "nobody may be handed out"})
 		}
 		for number, ring := range c.Rings {
 			why := ring.Widened
@@ -89,25 +90,14 @@ func explainRows(e *resolver.Explanation) (rows [][]cell) {
 				why = "last resort: nobody is in"
 			}
 			for _, m := range ring.Members {
-				rows = append(rows, []cell{
-					{text: c.Type}, {fmt.Sprint(number + 1), green}, {text: m.Member}, {text: m.Address.String()}, {text: m.Site},
-					{text: fmt.Sprintf("%.0f", m.Km)}, {text: fmt.Sprint(m.Weight)}, {text: fmt.Sprintf("%.1f%%", 100*m.Share)},
-					{text: fmt.Sprintf("%.1f", m.Score)}, {text: why},
+				rows = append(rows, []string{
+					c.Type, green.of(strconv.Itoa(number + 1)), m.Member, m.Address.String(), m.Site, fmt.Sprintf("%.0f", m.Km),
+					fmt.Sprint(m.Weight), percent(m.Share), fmt.Sprintf("%.1f", m.Score), why,
 				})
 			}
 		}
-		for _, absent := range []struct {
-			list  []resolver.Absent
-			word  string
-			paint paint
-		}{{c.Further, "-", dim}, {c.Out, "out", red}} {
-			for _, m := range absent.list {
-				rows = append(rows, []cell{
-					{text: c.Type}, {absent.word, absent.paint}, {text: m.Member}, {text: m.Address.String()}, {text: m.Site},
-					{text: fmt.Sprintf("%.0f", m.Km)}, {}, {}, {}, {text: m.Why},
-				})
-			}
-		}
+		absent(dim.of("-"), c.Further)
+		absent(red.of("out"), c.Out)
 	}
 	return rows
 }

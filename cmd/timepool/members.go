@@ -3,7 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,22 +20,15 @@ func (a *app) membersCommand() *cobra.Command {
 		Use:   "members [NAME]...",
 		Short: "Say what the running node thinks of each member: score, in or out, since when, why",
 		RunE: action(func(c *cobra.Command, names []string) error {
-			node, err := a.client()
-			if err != nil {
-				return err
-			}
 			all := []monitor.Member{}
-			if err := node.ask(c.Context(), "GET", "/v1/members", &all); err != nil {
+			if err := a.ask(c.Context(), "GET", "/v1/members", &all); err != nil {
 				return err
 			}
 			members, err := named(all, names)
 			if err != nil {
 				return err
 			}
-			if a.output == "json" {
-				return printJSON(a.out, members)
-			}
-			return printTable(a.out, memberHeads, memberRows(members, time.Now()))
+			return a.print(members, memberHeads, memberRows(members, time.Now()))
 		}),
 	}
 }
@@ -61,20 +55,15 @@ func named(all []monitor.Member, names []string) ([]monitor.Member, error) {
 
 var memberHeads = []string{"MEMBER", "ADDRESS", "SITE", "SCORE", "", "SINCE", "WHY"}
 
-func memberRows(members []monitor.Member, now time.Time) [][]cell {
-	rows := make([][]cell, 0, len(members))
+func memberRows(members []monitor.Member, now time.Time) (rows [][]string) {
 	for _, m := range members {
-		in := cell{"out", red}
-		switch {
-		case m.In && m.Standing == "resort":
-			in = cell{"last resort", yellow}
-		case m.In:
-			in = cell{"in", green}
+		in := red.of("out")
+		if m.In && m.Standing == "resort" {
+			in = yellow.of("last resort")
+		} else if m.In {
+			in = green.of("in")
 		}
-		rows = append(rows, []cell{
-			{text: m.Name}, {text: m.Address.String()}, {text: m.Site}, {text: fmt.Sprintf("%.1f", m.Score)}, in,
-			{ago(now, m.Since), dim}, {text: m.Why},
-		})
+		rows = append(rows, []string{m.Name, m.Address.String(), m.Site, fmt.Sprintf("%.1f", m.Score), in, dim.of(ago(now, m.Since)), m.Why})
 	}
 	return rows
 }
@@ -102,60 +91,48 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Say how the running node is; exit 1 when it does not answer or does not trust itself",
 		Args:  cobra.NoArgs,
 		RunE: action(func(c *cobra.Command, _ []string) error {
-			node, err := a.client()
-			if err != nil {
-				return err
-			}
 			var s Status
-			if err := node.ask(c.Context(), "GET", "/v1/status", &s); err != nil {
+			if err := a.ask(c.Context(), "GET", "/v1/status", &s); err != nil {
 				return err
 			}
-			if a.output == "json" {
-				err = printJSON(a.out, s)
-			} else {
-				err = a.printStatus(s)
+			if err := a.printStatus(s); err != nil {
+				return err
 			}
-			if err == nil && (!s.Answering || s.Monitor.Frozen) {
+			if !s.Answering || s.Monitor.Frozen {
 				return fail(exitUnhealthy, errSilent)
 			}
-			return err
+			return nil
 		}),
 	}
 }
 
 func (a *app) printStatus(s Status) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "zone        %s, serial %d, generation %d\n", s.Zone, s.Serial, s.Generation)
-	fmt.Fprintf(&b, "timepool    %s, up %s\n", s.Version, s.Uptime.Round(time.Second))
+	if a.output == "json" {
+		return printJSON(a.out, s)
+	}
 	answering := "answering"
 	if !s.Answering {
 		answering = errNotAnswering.Error()
 	}
-	fmt.Fprintf(&b, "dns         %s", answering)
-	for _, verdict := range sortedKeys(s.Queries) {
+	for _, verdict := range slices.Sorted(maps.Keys(s.Queries)) {
 		if s.Queries[verdict] > 0 {
-			fmt.Fprintf(&b, ", %d %s", s.Queries[verdict], verdict)
+			answering += fmt.Sprintf(", %d %s", s.Queries[verdict], verdict)
 		}
 	}
-	b.WriteByte('\n')
+	lines := []string{
+		fmt.Sprintf("zone        %s, serial %d, generation %d", s.Zone, s.Serial, s.Generation),
+		fmt.Sprintf("timepool    %s, up %s", s.Version, s.Uptime.Round(time.Second)),
+		"dns         " + answering,
+	}
 	if s.Monitor.Warning != "" {
-		fmt.Fprintf(&b, "warning     %s\n", s.Monitor.Warning)
+		lines = append(lines, "warning     "+s.Monitor.Warning)
 	}
 	for _, notice := range s.Notices {
-		fmt.Fprintf(&b, "notice      %s\n", notice)
+		lines = append(lines, "notice      "+notice)
 	}
 	if r := s.LastReload; r != nil && !r.Accepted {
-		fmt.Fprintf(&b, "last edit   refused: %s\n", r.Why)
+		lines = append(lines, "last edit   refused: "+r.Why)
 	}
-	_, err := fmt.Fprint(a.out, b.String())
+	_, err := fmt.Fprintln(a.out, strings.Join(lines, "\n"))
 	return err
-}
-
-func sortedKeys(m map[string]uint64) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -124,7 +124,7 @@ func (n *node) openMonitor() error {
 		return err
 	}
 	n.board = monitor.NewBoard(monitor.BoardOptions{
-		Vantage: n.config.Vantage, Profile: monitor.NTPPool(), Interval: p.Interval, Rows: rows, Keep: n.history.Put, Own: n.config.own,
+		Vantage: n.config.Vantage, Interval: p.Interval, Rows: rows, Keep: n.history.Put, Own: n.config.own,
 	})
 	n.prober = &monitor.Prober{
 		Vantage: n.config.Vantage, Interval: p.Interval, Gap: p.Gap, Timeout: p.Timeout, Samples: p.Samples,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -18,72 +19,74 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// paint is an ANSI colour; the zero value leaves text alone.
-type paint string
+// print writes v as JSON, or a table of it when that is what is wanted.
+func (a *app) print(v any, heads []string, rows [][]string) error {
+	if a.output == "json" {
+		return printJSON(a.out, v)
+	}
+	return printTable(a.out, heads, rows)
+}
+
+// colour is an ANSI colour.
+type colour string
 
 const (
-	green  paint = "32"
-	red    paint = "31"
-	yellow paint = "33"
-	dim    paint = "2"
+	green  colour = "32"
+	red    colour = "31"
+	yellow colour = "33"
+	dim    colour = "2"
+	plain  colour = "0"
 )
 
-// cell is one field of a table; its colour takes no room.
-type cell struct {
-	text  string
-	paint paint
-}
+func (c colour) of(text string) string { return "\x1b[" + string(c) + "m" + text + "\x1b[0m" }
 
-// printTable aligns rows under their heads. Colours only where w is a terminal
-// and NO_COLOR (no-color.org) is not set.
-func printTable(w io.Writer, heads []string, rows [][]cell) error {
-	return printTableTo(w, heads, rows, colours(w))
-}
+// escapes are colours, which take no room.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-func printTableTo(w io.Writer, heads []string, rows [][]cell, colour bool) error {
-	width := make([]int, len(heads))
-	for i, h := range heads {
-		width[i] = utf8.RuneCountInString(h)
-	}
-	for _, row := range rows {
-		for i, c := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(c.text))
+func width(text string) int { return utf8.RuneCountInString(escapes.ReplaceAllString(text, "")) }
+
+// aligned is a line for the heads and one for each row.
+func aligned(heads []string, rows [][]string) []string {
+	widths := make([]int, len(heads))
+	all := append([][]string{heads}, rows...)
+	for _, row := range all {
+		for i, text := range row {
+			widths[i] = max(widths[i], width(text))
 		}
 	}
-	var b strings.Builder
-	line := func(row []cell) {
-		for i, c := range row {
-			pad := width[i] - utf8.RuneCountInString(c.text)
-			if colour && c.paint != "" {
-				fmt.Fprintf(&b, "\x1b[%sm%s\x1b[0m", c.paint, c.text)
-			} else {
-				b.WriteString(c.text)
+	lines := make([]string, len(all))
+	for n, row := range all {
+		for i, text := range row {
+			pad := widths[i] + 2 - width(text)
+			if n == 0 {
+				text = dim.of(text)
 			}
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", pad+2))
+			if lines[n] += text; i < len(row)-1 {
+				lines[n] += strings.Repeat(" ", pad)
 			}
 		}
-		b.WriteByte('\n')
 	}
-	head := make([]cell, len(heads))
-	for i, h := range heads {
-		head[i] = cell{h, dim}
-	}
-	line(head)
-	for _, row := range rows {
-		line(row)
-	}
-	_, err := io.WriteString(w, b.String())
+	return lines
+}
+
+// printTable aligns rows under their heads.
+func printTable(w io.Writer, heads []string, rows [][]string) error {
+	_, err := fmt.Fprintln(w, coloured(w, strings.Join(aligned(heads, rows), "\n")))
 	return err
+}
+
+// coloured leaves text its colours only where w is a terminal and NO_COLOR
+// (no-color.org) is not set.
+func coloured(w io.Writer, text string) string {
+	if os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w) {
+		return text
+	}
+	return escapes.ReplaceAllString(text, "")
 }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func colours(w io.Writer) bool {
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
 }
 
 // terminalSize is how many columns and lines w has; 80 and 24 when it cannot tell.

@@ -9,19 +9,15 @@ import (
 
 func TestPrintTable(t *testing.T) {
 	var b bytes.Buffer
-	rows := [][]cell{{{text: "ntp1"}, {"in", green}, {text: "µs"}}, {{text: "a"}, {"out", red}, {text: "x"}}}
-	if err := printTableTo(&b, []string{"NAME", "", "WHY"}, rows, false); err != nil {
+	heads, rows := []string{"NAME", "", "WHY"}, [][]string{{"ntp1", green.of("in"), "µs"}, {"a", red.of("out"), "x"}}
+	if err := printTable(&b, heads, rows); err != nil {
 		t.Fatal(err)
 	}
 	if want := "NAME       WHY\nntp1  in   µs\na     out  x\n"; b.String() != want {
 		t.Errorf("got\n%s want\n%s", b.String(), want)
 	}
-	b.Reset()
-	if err := printTableTo(&b, []string{"NAME"}, [][]cell{{{"a", red}}}, true); err != nil {
-		t.Fatal(err)
-	}
-	if want := "\x1b[2mNAME\x1b[0m\n\x1b[31ma\x1b[0m\n"; b.String() != want {
-		t.Errorf("got %q", b.String())
+	if got, want := strings.Join(aligned(heads[:1], [][]string{{red.of("a")}}), "|"), "\x1b[2mNAME\x1b[0m|\x1b[31ma\x1b[0m"; got != want {
+		t.Errorf("got %q", got)
 	}
 }
 

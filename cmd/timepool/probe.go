@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/timepool/timepool/monitor"
+	"github.com/timepool/timepool/zones"
 )
 
 // probed is one measured address as `probe` prints it.
@@ -32,7 +33,7 @@ type probed struct {
 }
 
 func (a *app) probeCommand() *cobra.Command {
-	p := defaultConfig().Probe
+	p, by := defaultConfig().Probe, zones.Registry{}
 	c := &cobra.Command{
 		Use:   "probe ADDR...",
 		Short: "Measure servers once: offset, round trip, stratum, leap, verdict; exit 1 when one is not good",
@@ -44,13 +45,14 @@ address with a port ("10.1.0.5:123", "[fd00::5]:123") or a host name.`,
 			if err != nil {
 				return err
 			}
-			return a.printProbed(probeAll(c.Context(), p, targets))
+			return a.printProbed(probeAll(c.Context(), p, by.Profile(), targets))
 		}),
 	}
 	c.Flags().IntVar(&p.Samples, "samples", p.Samples, "exchanges; the one with the lowest round trip counts")
 	c.Flags().DurationVar(&p.Gap, "gap", p.Gap, "time between two exchanges")
 	c.Flags().DurationVar(&p.Timeout, "timeout", p.Timeout, "how long to wait for each answer")
 	c.Flags().Uint16Var(&p.Port, "port", p.Port, "UDP port where ADDR names none")
+	c.Flags().StringVar(&by.Zone.Profile, "profile", "lan", "how strictly clocks are judged: lan or ntppool")
 	return c
 }
 
@@ -78,7 +80,7 @@ func resolveAll(ctx context.Context, args []string, port uint16) ([]netip.AddrPo
 }
 
 // probeAll checks every target at the same time.
-func probeAll(ctx context.Context, settings ProbeConfig, targets []netip.AddrPort) []probed {
+func probeAll(ctx context.Context, settings ProbeConfig, profile zones.Profile, targets []netip.AddrPort) []probed {
 	results := make([]probed, len(targets))
 	var wait sync.WaitGroup
 	for i, target := range targets {
@@ -88,7 +90,7 @@ func probeAll(ctx context.Context, settings ProbeConfig, targets []netip.AddrPor
 				Map: map[netip.Addr]netip.AddrPort{target.Addr(): target},
 			}
 			s := p.Check(ctx, target.Addr())
-			step, _, why := monitor.Judge(s, monitor.NTPPool())
+			step, _, why := monitor.Judge(s, profile)
 			results[i] = probed{
 				Address: target.String(), Offset: s.Offset, RTT: s.RTT, Stratum: s.Stratum, RefID: monitor.RefIDText(s.RefID, s.Stratum), Leap: s.Leap,
 				RootDistance: s.RootDistance, Lost: s.Lost, Good: step >= 0.5, Step: step, Why: why,
@@ -100,31 +102,20 @@ func probeAll(ctx context.Context, settings ProbeConfig, targets []netip.AddrPor
 }
 
 func (a *app) printProbed(results []probed) error {
-	var err error
-	if a.output == "json" {
-		err = printJSON(a.out, results)
-	} else {
-		heads := []string{"ADDRESS", "OFFSET", "RTT", "STRATUM", "REFID", "LEAP", "ROOT DISTANCE", "LOST", "STEP", "", "WHY"}
-		var rows [][]cell
-		for _, r := range results {
-			verdict := cell{"good", green}
-			if !r.Good {
-				verdict = cell{"bad", red}
-			}
-			rows = append(rows, []cell{
-				{text: r.Address}, {text: signed(r.Offset)}, {text: short(r.RTT)}, {text: fmt.Sprint(r.Stratum)}, {text: r.RefID},
-				{text: fmt.Sprint(r.Leap)}, {text: short(r.RootDistance)}, {text: fmt.Sprint(r.Lost)},
-				{text: strings.TrimRight(strings.TrimRight(fmt.Sprintf("%+.3f", r.Step), "0"), ".")}, verdict, {text: r.Why},
-			})
-		}
-		err = printTable(a.out, heads, rows)
-	}
+	heads := []string{"ADDRESS", "OFFSET", "RTT", "STRATUM", "REFID", "LEAP", "ROOT DISTANCE", "LOST", "STEP", "", "WHY"}
+	var rows [][]string
+	var bad error
 	for _, r := range results {
+		verdict := green.of("good")
 		if !r.Good {
-			return errors.Join(err, fail(exitUnhealthy, errSilent))
+			verdict, bad = red.of("bad"), fail(exitUnhealthy, errSilent)
 		}
+		rows = append(rows, []string{
+			r.Address, signed(r.Offset), short(r.RTT), fmt.Sprint(r.Stratum), r.RefID, fmt.Sprint(r.Leap), short(r.RootDistance), fmt.Sprint(r.Lost),
+			strings.TrimRight(strings.TrimRight(fmt.Sprintf("%+.3f", r.Step), "0"), "."), verdict, r.Why,
+		})
 	}
-	return err
+	return errors.Join(a.print(results, heads, rows), bad)
 }
 
 // short rounds a duration to three digits: "1.23ms".

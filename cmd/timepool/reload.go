@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -19,16 +18,12 @@ func (a *app) reloadCommand() *cobra.Command {
 		Short: "Re-read the registry now and say what became of it",
 		Args:  cobra.NoArgs,
 		RunE: action(func(c *cobra.Command, _ []string) error {
-			node, err := a.client()
-			if err != nil {
-				return err
-			}
 			var r Reload
-			q := url.Values{}
+			path := "/v1/reload"
 			if force {
-				q.Set("force", "1")
+				path += "?force=1"
 			}
-			if err := node.ask(c.Context(), "POST", "/v1/reload?"+q.Encode(), &r); err != nil {
+			if err := a.ask(c.Context(), "POST", path, &r); err != nil {
 				return err
 			}
 			return a.printReload(r)

@@ -66,7 +66,7 @@ func (n announced) print(w io.Writer) error {
 	if n.Synchronised {
 		since = n.ReferenceTime.Format(time.RFC3339)
 	}
-	var rows [][]cell
+	var rows [][]string
 	for _, r := range [][2]string{
 		{"source", source}, {"synchronised", strconv.FormatBool(n.Synchronised)}, {"stratum", fmt.Sprint(n.Stratum)}, {"leap", fmt.Sprint(n.Leap)},
 		{"reference", n.Reference}, {"reference time", since},
@@ -75,7 +75,7 @@ func (n announced) print(w io.Writer) error {
 		{"why", strings.ReplaceAll(n.Why, "\n", "; ")},
 	} {
 		if r[1] != "" {
-			rows = append(rows, []cell{{text: r[0]}, {text: r[1]}})
+			rows = append(rows, r[:])
 		}
 	}
 	return printTable(w, []string{"ANNOUNCED", ""}, rows)

@@ -44,48 +44,41 @@ func listenSocket(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// socketClient speaks to a node over its socket.
-type socketClient struct {
-	path string
-	http http.Client
-}
-
-// client finds the socket: --socket, or else the node file's.
-func (a *app) client() (*socketClient, error) {
-	path := a.socket
-	if path == "" {
-		path = defaultConfig().Socket
+// ask calls the running node, on --socket or else the node file's, and decodes
+// its JSON answer into out.
+func (a *app) ask(ctx context.Context, method, path string, out any) error {
+	socket := a.socket
+	if socket == "" {
 		c, err := loadConfig(a.config)
 		switch {
 		case err == nil:
-			path = c.Socket
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
+			socket = c.Socket
+		case errors.Is(err, fs.ErrNotExist):
+			socket = defaultConfig().Socket
+		default:
+			return err
 		}
 	}
-	return newSocketClient(path), nil
+	return askSocket(ctx, socket, method, path, out)
 }
 
-func newSocketClient(path string) *socketClient {
+func askSocket(ctx context.Context, socket, method, path string, out any) error {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", path)
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}
-	return &socketClient{path: path, http: http.Client{
-		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
-		Timeout:   time.Minute,
-	}}
-}
-
-// ask calls the node and decodes its JSON answer into out.
-func (c *socketClient) ask(ctx context.Context, method, path string, out any) error {
+	client := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: time.Minute}
 	req, err := http.NewRequestWithContext(ctx, method, "http://timepool"+path, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fail(exitUnreachable, c.explain(err))
+	resp, err := client.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fail(exitUnreachable, fmt.Errorf("%w %s (is `timepool serve` running? name its socket with --socket)", errNobody, socket))
+	case errors.Is(err, fs.ErrPermission):
+		return fail(exitUnreachable, fmt.Errorf("socket %s: permission denied (join its group, or use sudo)", socket))
+	case err != nil:
+		return fail(exitUnreachable, fmt.Errorf("socket %s: %w", socket, err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -96,19 +89,9 @@ func (c *socketClient) ask(ctx context.Context, method, path string, out any) er
 		return fail(exitUnhealthy, errors.New(refusal.Error))
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fail(exitUnreachable, fmt.Errorf("socket %s: %w", c.path, err))
+		return fail(exitUnreachable, fmt.Errorf("socket %s: %w", socket, err))
 	}
 	return nil
 }
 
 var errNobody = errors.New("no timepool answers on")
-
-func (c *socketClient) explain(err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w %s (is `timepool serve` running? name its socket with --socket)", errNobody, c.path)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("socket %s: permission denied (join its group, or use sudo)", c.path)
-	}
-	return fmt.Errorf("socket %s: %w", c.path, err)
-}

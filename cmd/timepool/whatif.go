@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -30,18 +31,14 @@ a site's clients to what they are handed out, on average.`,
 			if len(lose) == 0 {
 				return fail(exitUsage, errors.New("what-if: say what is lost: --lose SITE or --lose MEMBER"))
 			}
-			node, err := a.client()
-			if err != nil {
-				return err
-			}
 			var o resolver.Outlook
-			if err := node.ask(c.Context(), "GET", "/v1/what-if?"+url.Values{"lose": lose}.Encode(), &o); err != nil {
+			if err := a.ask(c.Context(), "GET", "/v1/what-if?"+url.Values{"lose": lose}.Encode(), &o); err != nil {
 				return err
 			}
 			if a.output == "json" {
 				return printJSON(a.out, o)
 			}
-			return a.printOutlook(&o)
+			return printOutlook(a.out, &o)
 		}),
 	}
 	c.Flags().StringArrayVar(&lose, "lose", nil, "a site or a member; may be repeated")
@@ -58,16 +55,15 @@ func (n *node) handleWhatIf(w http.ResponseWriter, r *http.Request) {
 	reply(w, o)
 }
 
-func (a *app) printOutlook(o *resolver.Outlook) error {
-	fmt.Fprintf(a.out, "without %s\n", cmp.Or(strings.Join(o.Lost, ", "), "anybody"))
-	var rows [][]cell
+func printOutlook(w io.Writer, o *resolver.Outlook) error {
+	fmt.Fprintf(w, "without %s\n", cmp.Or(strings.Join(o.Lost, ", "), "anybody"))
+	var rows [][]string
 	for _, p := range o.Sites {
-		colour := paint("")
-		if p.After != p.Before {
-			colour = yellow
-		}
+		paint := plain
 		if p.Before.Usable > 0 && p.After.Usable == 0 {
-			colour = red
+			paint = red
+		} else if p.After != p.Before {
+			paint = yellow
 		}
 		km := func(l resolver.Load) string {
 			switch {
@@ -78,15 +74,15 @@ func (a *app) printOutlook(o *resolver.Outlook) error {
 			}
 			return fmt.Sprintf("%.0f", l.Km)
 		}
-		rows = append(rows, []cell{
-			{text: cmp.Or(p.Site, "(no site)")}, {text: p.Type}, {change(strconv.Itoa, p.Before.Usable, p.After.Usable), colour},
-			{change(percent, p.Before.Share, p.After.Share), colour}, {change(km, p.Before, p.After), colour},
+		rows = append(rows, []string{
+			cmp.Or(p.Site, "(no site)"), p.Type, paint.of(change(strconv.Itoa, p.Before.Usable, p.After.Usable)),
+			paint.of(change(percent, p.Before.Share, p.After.Share)), paint.of(change(km, p.Before, p.After)),
 		})
 	}
-	err := printTable(a.out, []string{"SITE", "TYPE", "USABLE", "LOAD", "KM"}, rows)
+	err := printTable(w, []string{"SITE", "TYPE", "USABLE", "LOAD", "KM"}, rows)
 	for _, b := range o.Broken {
 		line := resolver.Line{Pool: b.Pool, IPv6: b.Type == "AAAA"}
-		fmt.Fprintf(a.out, "floor of %d not met: %s, %s members\n", b.Floor, line, change(strconv.Itoa, b.Before, b.After))
+		fmt.Fprintf(w, "floor of %d not met: %s, %s members\n", b.Floor, line, change(strconv.Itoa, b.Before, b.After))
 	}
 	return err
 }
