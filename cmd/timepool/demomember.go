@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -64,7 +62,6 @@ func openDemoMembers(r *zones.Registry) (d demoMembers, err error) {
 		m.server = &responder.Server{
 			Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")},
 			State:  func() *responder.State { return m.state(precision) },
-			Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
 		if err := m.server.Open(); err != nil {
 			d.close()

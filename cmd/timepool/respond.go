@@ -165,7 +165,7 @@ func hears(listen string, addr netip.AddrPort) bool {
 }
 
 func (f *respondFlags) server(log *slog.Logger) (*responder.Server, error) {
-	s := &responder.Server{Log: log, Sockets: runtime.GOMAXPROCS(0), Interleave: 1 << 17}
+	s := &responder.Server{Sockets: runtime.GOMAXPROCS(0), Interleave: 1 << 17}
 	for _, text := range f.listen {
 		addr, err := netip.ParseAddrPort(text)
 		if err != nil {

@@ -4,14 +4,15 @@ package responder
 
 import (
 	"net/netip"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // stamping is what a socket is asked for. The flag that stamps what is sent is
-// not among it: only replies in interleaved mode carry that, in a control
-// message of their own, so that nobody else pays for it.
+// not among it: replies in interleaved mode and a few others carry that, in a
+// control message of their own, so that nobody else pays for it.
 const stamping = unix.SOF_TIMESTAMPING_SOFTWARE | unix.SOF_TIMESTAMPING_RX_SOFTWARE |
 	unix.SOF_TIMESTAMPING_OPT_ID | unix.SOF_TIMESTAMPING_OPT_TSONLY
 
@@ -22,6 +23,13 @@ type departures struct {
 	waiting [64]departure // by number; what is older is not waited for
 	next    uint32        // number of the next one
 	due     int           // stamps not seen yet, roughly
+	vain    int           // how often none came while some were due
+	lead    [3]lead       // by how long nothing was sent: a processor that rested is slow
+	class   int           // of these, the one that holds
+	now     time.Time     // the clock before the replies that wait
+	begun   time.Time     // the round
+	ended   time.Time     // the last one
+	each    usual         // a reply among many takes this
 	info    [controlsz]uint64
 	head    unix.Msghdr
 	control [controlsz]uint64
@@ -29,14 +37,87 @@ type departures struct {
 
 type departure struct {
 	number   uint32
-	client   netip.Addr
-	received Stamp // of the reply; 0: its departure is known
+	client   netip.Addr // not valid: nobody will ask when the reply left
+	received Stamp      // of the reply; 0: its departure is known
+	clock    Stamp      // before it was sent
+	learn    *usual     // what to learn from it; nil: nothing
 }
 
-// depart gives the control message for reply, which is sent next, in
-// interleaved mode: info, if any, and a request to stamp it.
-func (d *departures) depart(client netip.Addr, reply, info []byte) []byte {
-	d.waiting[d.next%uint32(len(d.waiting))] = departure{d.next, client, stampIn(reply, 32)}
+// lead is how long the kernel takes from our transmit stamp to its own.
+type lead struct {
+	usual
+	asked time.Time // when it was last measured
+	more  int       // replies still to measure: what the first one meets is cold
+}
+
+// usual is a duration that is undercut one time in three: what stands in for
+// the next one where an odd one must not count. It is at most 20 µs.
+type usual time.Duration
+
+func (u *usual) learn(d time.Duration) {
+	d = max(0, d)
+	step := *u/16 + 10
+	if *u == 0 {
+		step = usual(d / 4) // the first is often slow: caches are cold
+	}
+	if d < time.Duration(*u) {
+		step *= -2
+	}
+	*u = max(0, min(*u+step, 20_000))
+}
+
+// begin says that a round begins at now.
+func (d *departures) begin(now time.Time) {
+	d.begun, d.class = now, 0
+	for rest := now.Sub(d.ended); d.class < len(d.lead)-1 && rest > 50*time.Microsecond; rest /= 10 {
+		d.class++
+	}
+}
+
+// end says that so many replies left since begin.
+func (d *departures) end(n int) {
+	d.ended = time.Now()
+	if n == batch {
+		d.each.learn(d.ended.Sub(d.begun) / batch)
+	}
+}
+
+// transmit foretells when a reply leaves that is sent after so many others:
+// the clock, and what the kernel took lately until it stamped one. A reply's
+// transmit stamp would else be early by that, and the client's clock off by
+// half of it.
+func (d *departures) transmit(others int) Stamp {
+	if others == 0 {
+		d.now = time.Now()
+	}
+	return StampOf(d.now.Add(time.Duration(d.lead[d.class].usual) + time.Duration(others)*time.Duration(d.each)))
+}
+
+// wants says whether to let the kernel stamp a reply only to learn from it:
+// three in a row, a hundred times a second.
+func (d *departures) wants(now time.Time) bool {
+	switch l := &d.lead[d.class]; {
+	case l.more > 0:
+		l.more--
+	case now.Sub(l.asked) < 10*time.Millisecond:
+		return false
+	default:
+		l.asked, l.more = now, 2
+	}
+	return true
+}
+
+// depart gives the control message for reply, which is sent next and alone:
+// info, if any, and a request to stamp it; remember says for the client.
+func (d *departures) depart(client netip.Addr, reply, info []byte, remember bool) []byte {
+	w := departure{number: d.next, client: client, received: stampIn(reply, 32), clock: StampOf(d.now)}
+	if !remember {
+		w.client = netip.Addr{}
+	}
+	if l := &d.lead[d.class]; l.more < 2 {
+		w.learn = &l.usual
+	}
+	d.waiting[d.next%uint32(len(d.waiting))] = w
 	d.next++
 	d.due++
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&d.info)), controlsz*8)
@@ -68,15 +149,25 @@ func (d *departures) collect(fd uintptr, m *memory) {
 		d.head.SetControllen(controlsz * 8)
 		_, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&d.head)), unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 		if errno != 0 {
+			if d.vain++; d.vain > 1000 { // this interface does not stamp what it sends
+				d.due, d.vain = 0, 0
+			}
 			return
 		}
 		d.due--
+		d.vain = 0
 		stamp, number := d.read()
 		w := &d.waiting[number%uint32(len(d.waiting))]
-		if stamp != 0 && w.number == number {
-			m.keep(w.client, w.received, stamp, true)
-			w.received = 0
+		if stamp == 0 || w.number != number || w.received == 0 {
+			continue
 		}
+		if w.learn != nil {
+			w.learn.learn(stamp.Sub(w.clock))
+		}
+		if w.client.IsValid() {
+			m.keep(w.client, w.received, stamp, true)
+		}
+		w.received = 0
 	}
 }
 

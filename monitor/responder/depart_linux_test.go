@@ -13,7 +13,8 @@ import (
 func TestDepartures(t *testing.T) {
 	s := &Server{State: always(good), Interleave: 64}
 	c := dial(t, open(t, s, "127.0.0.1:0"))
-	raw, err := s.sockets[0].conn.SyscallConn()
+	sk := s.sockets[0]
+	raw, err := sk.conn.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,12 +25,19 @@ func TestDepartures(t *testing.T) {
 			if n, errno := r.receive(fd); n != 1 {
 				t.Fatalf("%d packets: %v", n, errno)
 			}
-			v = s.turn(fd, r, 0, time.Now())
+			before := s.Counters()
+			s.round(fd, sk, r, 1)
+			for i, n := range s.Counters() {
+				if n != before[i] {
+					v = Verdict(i)
+				}
+			}
 		})
 		return v
 	}
-	if v := turn(packet(4, modeClient)); v != Answered || r.left.next != 0 {
-		t.Fatalf("%v, %d stamps asked for", v, r.left.next)
+	turn(packet(4, modeClient))
+	if v := turn(interleaved(c.receive(), 1, 2)); v != Answered { // nobody had asked before
+		t.Fatal(v)
 	}
 	last := c.receive()
 	for n := uint32(1); n < 200; n++ {
@@ -47,5 +55,72 @@ func TestDepartures(t *testing.T) {
 		if left := s.memory.recall(netip.MustParseAddr("127.0.0.1"), interleaved(last, 1, 2)); left.Sub(before) < 0 || after.Sub(left) < 0 {
 			t.Fatalf("reply %d left %v after its request and %v before now", n, left.Sub(before), after.Sub(left))
 		}
+	}
+}
+
+// What stands in for the next one is undercut now and then, follows when things
+// change, and is moved little by one that is far out.
+func TestUsual(t *testing.T) {
+	var u usual
+	for range 20 {
+		for i := range 300 {
+			u.learn(time.Duration(1000 + i%3*500))
+		}
+		if u < 900 || u > 1600 {
+			t.Fatalf("of 1000, 1500 and 2000 ns: %d", u)
+		}
+		was := u
+		if u.learn(time.Second); u > was+was/8+10 {
+			t.Fatalf("%d after a second", u)
+		}
+	}
+	for range 300 {
+		u.learn(time.Second)
+	}
+	if u != 20_000 {
+		t.Errorf("%d, want the most", u)
+	}
+	for range 300 {
+		u.learn(-time.Second)
+	}
+	if u != 0 {
+		t.Errorf("%d after negative ones", u)
+	}
+}
+
+// Among the replies of one batch each has a stamp of its own, in order; under
+// overload, where they leave together, as well.
+func TestOverload(t *testing.T) {
+	s := &Server{State: always(good)}
+	c := dial(t, open(t, s, "127.0.0.1:0"))
+	sk, r := s.sockets[0], newRing()
+	raw, err := sk.conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := StampOf(time.Now())
+	for range overloaded + 2 {
+		for range batch {
+			c.send(packet(4, modeClient))
+		}
+		raw.Control(func(fd uintptr) {
+			if n, errno := r.receive(fd); n != batch {
+				t.Fatalf("%d packets: %v", n, errno)
+			}
+			s.round(fd, sk, r, batch)
+		})
+		for range batch {
+			got := stampIn(c.receive(), 40)
+			if got.Sub(last) < -20*time.Microsecond {
+				t.Errorf("left at %x, after one that left at %x", got, last)
+			}
+			last = got
+		}
+		if behind := StampOf(time.Now()).Sub(last); behind < -20*time.Microsecond*batch {
+			t.Errorf("in the future: %v", behind)
+		}
+	}
+	if r.full < overloaded || s.Counters()[Answered] != batch*(overloaded+2) {
+		t.Errorf("%d full, counters %v", r.full, s.Counters())
 	}
 }

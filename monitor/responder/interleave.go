@@ -9,14 +9,13 @@ import (
 )
 
 // memory is what interleaved mode (RFC 9769) needs: for each receive stamp
-// sent to a client lately, when the reply left. A client that asks with that
-// stamp as its origin is told so in the next reply, and by then the kernel has
-// said it, which no reply can know of itself.
+// sent lately to a client that asked for this mode, when the reply left. A
+// client that asks with that stamp as its origin is told so in the next reply,
+// and by then the kernel has said it, which no reply can know of itself.
 //
 // It is a fixed array and never grows. What is forgotten costs a client one
-// basic reply. The first reply to a client and those to clients that do
-// interleave have a half each, so that the many do not push out the few. A
-// word is a tag of 34 bits and the nanoseconds between the two stamps in 30:
+// basic reply. Clients that merely asked and those that know a stamp of ours
+// have a half each, so that spoofed requests push out none of these. A word is a tag of 34 bits and the nanoseconds between the two stamps in 30:
 // no reader sees half a write.
 type memory struct {
 	seed  maphash.Seed
@@ -60,15 +59,21 @@ func (m *memory) keep(client netip.Addr, received, transmit Stamp, interleaving 
 	pair[half].Store(tag<<delayBits | uint64(delay))
 }
 
+// interleaves says whether request asks for interleaved mode. A client that
+// means basic mode sets its receive and transmit stamps the same (RFC 9769 §2),
+// or no origin.
+func interleaves(request []byte) bool {
+	return stampIn(request, 24) != 0 && request[0]&0x3f == 4<<3|modeClient && stampIn(request, 32) != stampIn(request, 40)
+}
+
 // recall gives when the reply left that had the receive stamp which request
 // has as its origin; zero where request is not for interleaved mode or
-// the reply is forgotten. A client that means basic mode sets its receive and
-// transmit stamps the same (RFC 9769 §2), or no origin.
+// the reply is forgotten.
 func (m *memory) recall(client netip.Addr, request []byte) Stamp {
-	origin := stampIn(request, 24)
-	if origin == 0 || request[0]&0x3f != 4<<3|modeClient || stampIn(request, 32) == stampIn(request, 40) {
+	if !interleaves(request) {
 		return 0
 	}
+	origin := stampIn(request, 24)
 	pair, tag := m.place(client, origin)
 	for i := range pair {
 		if word := pair[i].Load(); word>>delayBits == tag {

@@ -3,12 +3,9 @@
 package responder
 
 import (
-	"errors"
-	"net"
-	"net/netip"
+	"os"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,206 +36,158 @@ func prepare(c syscall.RawConn, ip6, wildcard, sibling bool) error {
 	return err
 }
 
-// share lets siblings bind the address of conn, which was bound alone. They
+// share lets siblings bind the address of sk, which was bound alone. They
 // need the same user and the option as well, which another server's first
 // socket does not set. The kernel deals clients to siblings by a hash.
-func share(conn *net.UDPConn) error {
-	c, err := conn.SyscallConn()
+func share(sk *socket) error {
+	return control(sk.conn, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+}
+
+// control calls f with the descriptor of c.
+func control(c syscall.Conn, f func(fd int) error) error {
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return err
 	}
-	if failed := c.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-	}); failed != nil {
+	if failed := raw.Control(func(fd uintptr) { err = f(int(fd)) }); failed != nil {
 		return failed
 	}
 	return err
 }
 
-const (
-	batch     = 32 // requests taken with one recvmmsg
-	controlsz = 16 // words; stamps, a packet info and an error take 112 octets at most
-)
-
-// ring is the memory of one socket's loop. The headers point into it, so it
-// stays where it is and is never copied.
-type ring struct {
-	head    [batch]unix.Mmsghdr
-	iov     [batch]unix.Iovec
-	name    [batch]unix.RawSockaddrInet6 // or RawSockaddrInet4
-	control [batch][controlsz]uint64     // words, for the kernel writes aligned structs
-	buf     [batch][maxRequest]byte
-	used    int // heads that the last call filled
-	out     unix.Msghdr
-	outIov  unix.Iovec
-	left    departures
-}
-
-func newRing() *ring {
-	r := &ring{used: batch}
-	for i := range r.head {
-		r.iov[i].Base = &r.buf[i][0]
-		r.iov[i].SetLen(maxRequest)
-		h := &r.head[i].Hdr
-		h.Name = (*byte)(unsafe.Pointer(&r.name[i]))
-		h.Iov = &r.iov[i]
-		h.SetIovlen(1)
-		h.Control = (*byte)(unsafe.Pointer(&r.control[i]))
+// detach takes the socket from the runtime's poller: with a poller on it the
+// kernel wakes one for every reply that has left, and a thread that waits in
+// recvmmsg itself is sooner at work.
+func (sk *socket) detach() (*os.File, error) {
+	var fd int
+	err := control(sk.conn, func(old int) (err error) {
+		if fd, err = unix.FcntlInt(uintptr(old), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			err = unix.SetNonblock(fd, false)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	r.out.Iov = &r.outIov
-	r.out.SetIovlen(1)
-	return r
+	file := os.NewFile(uintptr(fd), "udp")
+	sk.file.Store(file)
+	return file, sk.conn.Close()
 }
 
-// serve takes packets in batches straight from the socket and sends each
-// reply by itself, so that its transmit stamp is fresh. net.UDPConn would cost
-// a third more; the raw calls cannot block, so the scheduler need not know.
+// close lets serve end, which waits in the kernel until the socket is shut down.
+func (sk *socket) close() {
+	sk.closed.Store(true)
+	if file := sk.file.Load(); file != nil {
+		_ = control(file, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) })
+	}
+	sk.conn.Close()
+}
+
+// serve takes packets in batches straight from the socket; net.UDPConn would
+// cost a third more.
 func (s *Server) serve(sk *socket) error {
-	raw, err := sk.conn.SyscallConn()
+	file, err := sk.detach()
 	if err != nil {
 		return err
 	}
-	r := newRing()
-	var failed error
-	pump := func(fd uintptr) bool {
-		r.left.collect(fd, s.memory) // those that came late
+	defer file.Close()
+	fd, r := file.Fd(), newRing()
+	for {
 		n, errno := r.receive(fd)
+		if sk.closed.Load() {
+			return nil
+		}
 		switch errno {
 		case 0:
-			now := time.Now()
-			for i := range n {
-				sk.counters[s.turn(fd, r, i, now)].Add(1)
-			}
-		case unix.EAGAIN:
-			return false
-		case unix.EINTR:
+			r.left.collect(fd, s.memory) // those that came late
+			s.round(fd, sk, r, n)
+		case unix.EINTR, unix.EAGAIN:
 		default:
-			failed = errno
+			return errno
 		}
-		return true
 	}
-	for failures := 0; failed == nil; {
-		err := raw.Read(pump)
-		if err == nil {
-			failures = 0
-			continue
-		}
-		// A departure stamp that comes while the send buffer is full looks to
-		// the runtime like a broken socket; one that is broken goes on failing.
-		if failures++; errors.Is(err, net.ErrClosed) || failures > 1000 {
-			return err
-		}
-		time.Sleep(time.Millisecond)
-		_ = raw.Control(func(fd uintptr) { pump(fd) })
-	}
-	return failed
 }
 
-// receive takes up to batch packets that are there already.
-func (r *ring) receive(fd uintptr) (int, syscall.Errno) {
-	for i := range r.used { // only these were changed by the kernel
-		h := &r.head[i].Hdr
-		h.Namelen = unix.SizeofSockaddrInet6
-		h.SetControllen(controlsz * 8)
+// overloaded is how many full batches mean that requests come faster than they
+// can be answered one by one: more than a socket holds after a stall.
+const overloaded = 32
+
+// round answers the n packets of a batch. Each reply is sent by itself, so that
+// its transmit stamp is fresh, unless so many wait that one foretold from what a
+// reply took lately is worth the saving.
+func (s *Server) round(fd uintptr, sk *socket, r *ring, n int) {
+	now := time.Now()
+	size := 1
+	if r.full >= overloaded {
+		size = batch
 	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.head)), batch, unix.MSG_DONTWAIT, 0, 0)
-	r.used = 0
-	if errno == 0 {
-		r.used = int(n)
+	r.left.begin(now)
+	for i := range n {
+		s.turn(fd, sk, r, i, now)
+		if r.ready >= size {
+			s.flush(fd, sk, r)
+		}
 	}
-	return r.used, errno
+	s.flush(fd, sk, r)
+	r.left.end(n)
 }
 
 // turn answers packet i of a batch that was received before now.
-func (s *Server) turn(fd uintptr, r *ring, i int, now time.Time) Verdict {
+func (s *Server) turn(fd uintptr, sk *socket, r *ring, i int, now time.Time) {
 	h := &r.head[i]
 	if h.Hdr.Flags&unix.MSG_TRUNC != 0 {
-		return BadLength
+		sk.counters[BadLength].Add(1)
+		return
 	}
 	received, info := r.read(i)
 	if received == 0 {
 		received = StampOf(now)
 	}
+	request, client := r.buf[i][:h.Len], r.client(i)
+	state, v := s.judge(request, client, now)
+	if !v.Replied() {
+		sk.counters[v].Add(1)
+		return
+	}
+	departed, keep := s.recall(request, client.Addr(), state, &v)
+	sample := departed != 0 || r.left.wants(now)
+	if sample {
+		s.flush(fd, sk, r)
+	}
 	// The reply goes where the request was: the line is in the cache.
-	request := r.buf[i][:h.Len]
-	client := r.client(i)
-	reply, v := s.answer(request[:0], request, received, client, now)
-	if v == Interleaved {
-		info = r.left.depart(client.Addr(), reply, info)
+	transmit := r.left.transmit(r.ready)
+	reply := fill(request[:0], request, received, transmit, departed, state)
+	if keep { // until the kernel has a better stamp than this one
+		s.memory.keep(client.Addr(), stampIn(reply, 32), transmit, departed != 0)
 	}
-	sent := reply == nil || r.send(fd, i, reply, info)
-	switch {
-	case v != Interleaved:
-	case sent:
-		r.left.collect(fd, s.memory)
-	default:
-		r.left.restart(fd)
+	if sample {
+		info = r.left.depart(client.Addr(), reply, info, departed != 0)
 	}
-	if !sent {
-		return Unsent
-	}
-	return v
-}
-
-// client is the source of packet i, without zone: replies go to the raw name.
-func (r *ring) client(i int) netip.AddrPort {
-	name := &r.name[i]
-	port := *(*[2]byte)(unsafe.Pointer(&name.Port))
-	addr := netip.AddrFrom16(name.Addr)
-	if name.Family == unix.AF_INET {
-		addr = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr)
-	}
-	return netip.AddrPortFrom(addr, uint16(port[0])<<8|uint16(port[1]))
-}
-
-// read gives the kernel's receive stamp of packet i, 0 without one, and the
-// control message that says which address was asked, turned into one that
-// makes the reply leave from there; nil on a socket with an address.
-func (r *ring) read(i int) (received Stamp, info []byte) {
-	const head = unix.SizeofCmsghdr
-	b := unsafe.Slice((*byte)(unsafe.Pointer(&r.control[i])), controlsz*8)[:r.head[i].Hdr.Controllen]
-	for len(b) >= head {
-		c := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
-		n := int(c.Len)
-		if n < head || n > len(b) {
-			break
+	r.put(i, reply, info, v)
+	if sample {
+		if s.flush(fd, sk, r) {
+			r.left.collect(fd, s.memory)
+		} else {
+			r.left.restart(fd)
 		}
-		data := b[head:n]
-		switch {
-		case c.Level == unix.SOL_SOCKET && (c.Type == unix.SCM_TIMESTAMPING || c.Type == unix.SCM_TIMESTAMPNS) && len(data) >= 16:
-			t := (*unix.Timespec)(unsafe.Pointer(&data[0]))
-			received = stampOf(t.Sec, t.Nsec)
-		case c.Level == unix.IPPROTO_IP && c.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-			// Only the address: the way back is for the routes to say.
-			(*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0])).Ifindex = 0
-			info = b[:n]
-		case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
-			p := (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
-			if p.Addr[0] != 0xfe || p.Addr[1]&0xc0 != 0x80 { // link-local addresses need theirs
-				p.Ifindex = 0
-			}
-			info = b[:n]
-		}
-		b = b[min(len(b), unix.CmsgSpace(n-head)):]
 	}
-	return received, info
 }
 
-// send sends reply to where packet i came from. A full socket buffer loses the
-// reply, as the network would.
-func (r *ring) send(fd uintptr, i int, reply []byte, info []byte) bool {
-	h := &r.head[i].Hdr
-	var errno syscall.Errno
-	if info == nil {
-		_, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&reply[0])), uintptr(len(reply)),
-			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(h.Name)), uintptr(h.Namelen))
-		return errno == 0
+// flush sends the replies that wait; false where one could not be sent.
+func (s *Server) flush(fd uintptr, sk *socket, r *ring) (all bool) {
+	all = true
+	for at := 0; at < r.ready; {
+		n := r.send(fd, at)
+		for range n {
+			sk.counters[r.verdict[at]].Add(1)
+			at++
+		}
+		if n == 0 {
+			sk.counters[Unsent].Add(1)
+			at++
+			all = false
+		}
 	}
-	r.outIov.Base = &reply[0]
-	r.outIov.SetLen(len(reply))
-	r.out.Name, r.out.Namelen = h.Name, h.Namelen
-	r.out.Control = &info[0]
-	r.out.SetControllen(len(info))
-	_, _, errno = unix.RawSyscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&r.out)), unix.MSG_DONTWAIT, 0, 0, 0)
-	return errno == 0
+	r.ready = 0
+	return all
 }

@@ -4,12 +4,13 @@ package responder
 
 import (
 	"errors"
-	"net"
 	"syscall"
 )
 
 func prepare(syscall.RawConn, bool, bool, bool) error { return nil }
 
-func share(*net.UDPConn) error { return errors.ErrUnsupported }
+func share(*socket) error { return errors.ErrUnsupported }
+
+func (sk *socket) close() { sk.conn.Close() }
 
 func (s *Server) serve(sk *socket) error { return s.serveAnywhere(sk) }

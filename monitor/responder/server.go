@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -34,8 +34,7 @@ type Server struct {
 	// Interleave is how many replies are remembered for interleaved mode (RFC
 	// 9769), 8 octets each; 0 answers in basic mode only.
 	Interleave int
-	Sockets    int          // sockets for each address, each with a loop of its own; 64-bit Linux only; 0 is 1
-	Log        *slog.Logger // nil: no log
+	Sockets    int // sockets for each address, each with a loop of its own; 64-bit Linux only; 0 is 1
 
 	sockets []*socket
 	memory  *memory
@@ -44,6 +43,8 @@ type Server struct {
 // socket is one listening socket and what happened on it.
 type socket struct {
 	conn     *net.UDPConn
+	file     atomic.Pointer[os.File] // in place of conn, once a loop took it from the runtime's poller
+	closed   atomic.Bool
 	addr     netip.AddrPort
 	sibling  bool // of an earlier socket with the same address
 	counters [verdicts]atomic.Uint64
@@ -66,7 +67,7 @@ func (s *Server) Open() error {
 			return fmt.Errorf("ntp: cannot listen on %s/udp: %w", addr, mend(err))
 		}
 		s.sockets = append(s.sockets, sk)
-		if s.Sockets < 2 || share(sk.conn) != nil {
+		if s.Sockets < 2 || share(sk) != nil {
 			continue
 		}
 		for range s.Sockets - 1 {
@@ -153,7 +154,7 @@ func (s *Server) Run(ctx context.Context) error {
 // again does no harm.
 func (s *Server) Close() {
 	for _, sk := range s.sockets {
-		sk.conn.Close()
+		sk.close()
 	}
 }
 
@@ -170,9 +171,9 @@ func (s *Server) Counters() Counters {
 
 var kissing = State{Leap: NotInSync, RefID: kissRATE}
 
-// answer is Reply with the server's limit and state; now is an instant shortly
-// before the call, good enough for the Limiter. The transmit stamp is taken here, last.
-func (s *Server) answer(dst, request []byte, received Stamp, client netip.AddrPort, now time.Time) ([]byte, Verdict) {
+// judge says what becomes of a request and what to announce to its client; now
+// is an instant shortly before the call, good enough for the Limiter.
+func (s *Server) judge(request []byte, client netip.AddrPort, now time.Time) (*State, Verdict) {
 	v := accept(request, client.Port())
 	if !v.Replied() {
 		return nil, v
@@ -187,23 +188,25 @@ func (s *Server) answer(dst, request []byte, received Stamp, client netip.AddrPo
 	if s.Limiter != nil {
 		switch limited := s.Limiter.Take(client.Addr(), now); limited {
 		case Kissed:
-			state, v = &kissing, Kissed
+			return &kissing, Kissed
 		case Limited:
 			return nil, Limited
 		}
 	}
-	if s.memory == nil || v != Answered || state.Offset != 0 {
-		return fill(dst, request, received, StampOf(time.Now()), 0, state), v
+	return state, v
+}
+
+// recall gives when the last reply to an interleaved request left, 0 for a
+// reply in basic mode, and whether to keep when this one does: only clients
+// that ask for this mode are remembered, which spares all others the cost.
+func (s *Server) recall(request []byte, client netip.Addr, state *State, v *Verdict) (departed Stamp, keep bool) {
+	if s.memory == nil || *v != Answered || state.Offset != 0 || !interleaves(request) {
+		return 0, false
 	}
-	departed := s.memory.recall(client.Addr(), request)
-	if departed != 0 {
-		v = Interleaved
+	if departed = s.memory.recall(client, request); departed != 0 {
+		*v = Interleaved
 	}
-	transmit := StampOf(time.Now())
-	dst = fill(dst, request, received, transmit, departed, state)
-	// Until the kernel has a better stamp than this one.
-	s.memory.keep(client.Addr(), stampIn(dst, 32), transmit, v == Interleaved)
-	return dst, v
+	return departed, true
 }
 
 // admits says whether Allow and Deny let client be answered.
@@ -241,8 +244,14 @@ func (s *Server) serveAnywhere(sk *socket) error {
 			continue
 		}
 		failures = 0
-		out, v := s.answer(reply, request[:n], StampOf(now), client, now)
-		if out != nil {
+		state, v := s.judge(request[:n], client, now)
+		if v.Replied() {
+			transmit := StampOf(time.Now())
+			departed, keep := s.recall(request[:n], client.Addr(), state, &v)
+			out := fill(reply, request[:n], StampOf(now), transmit, departed, state)
+			if keep {
+				s.memory.keep(client.Addr(), stampIn(out, 32), transmit, departed != 0)
+			}
 			if _, err := sk.conn.WriteToUDPAddrPort(out, client); err != nil {
 				v = Unsent
 			}
