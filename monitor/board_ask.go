@@ -49,6 +49,10 @@ func (b *Board) Scores() zones.Scores {
 			}
 		}
 		s := zones.Score{Value: m.Score, Standing: v.standing, Since: v.since, Why: why(m.Row, v.standing, b.o.Interval, b.profile)}
+		s.Fault = string(m.fault(b.o.Vantage))
+		if s.Standing != zones.In {
+			s.Back = m.untilIn(b.profile, b.o.Interval)
+		}
 		if !ok && m.Checks > 0 {
 			s.Why = "last check is too old to go by"
 		}

@@ -108,7 +108,7 @@ func unsound(s Sample, p zones.Profile) string {
 	case s.Invalid != "":
 		return s.Invalid
 	case s.RootDistance > p.MaxRootDistance:
-		return "root distance " + strings.TrimPrefix(signed(s.RootDistance), "+")
+		return "root distance " + length(s.RootDistance)
 	case int(s.Stratum) > p.MaxStratum && s.Offset.Abs() <= far:
 		return fmt.Sprintf("stratum %d", s.Stratum)
 	}

@@ -28,6 +28,15 @@ type Member struct {
 	Lost     int           `json:"lost"` // unanswered exchanges of the last check
 	Outcome  string        `json:"outcome"`
 	Standing string        `json:"standing"` // in, resort, out: the Board's verdict before the registry's wishes
+
+	Fault        Fault         `json:"fault"` // "" when nothing is wrong
+	Found        string        `json:"found"` // the last check in one line
+	RootDistance time.Duration `json:"root_distance_ns"`
+	Sent         int           `json:"sent"`    // requests of the last check
+	Checks       int           `json:"checks"`  // that moved the score, ever
+	Bad          int           `json:"bad"`     // of those, not good
+	Missed       int           `json:"missed"`  // unanswered checks in a row
+	Back         time.Duration `json:"back_ns"` // how long until it is in, if every check is good from now on; 0 when it is
 }
 
 // Status is what the Board says of itself.
@@ -74,6 +83,7 @@ func member(m *zones.Member, a netip.Addr, s zones.Score, r Row) Member {
 		State: stateWords[m.State], Standing: standingWords[s.Standing],
 		Score: s.Value, In: s.Standing == zones.In, Since: s.Since, Why: s.Why,
 		Checked: r.Time, Offset: r.Offset, RTT: r.RTT, Stratum: r.Stratum, Leap: r.Leap, Lost: r.Lost,
+		Fault: Fault(s.Fault), Back: s.Back, Found: r.Why, RootDistance: r.RootDistance, Sent: r.Sent, Checks: r.Checks, Bad: r.Bad, Missed: r.Missed,
 	}
 	if !r.Time.IsZero() {
 		l.Outcome = outcomeWords[r.Outcome]

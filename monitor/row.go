@@ -18,6 +18,7 @@ type Row struct {
 	Step   float64 // what Sample added; 0 when Unmeasured or Frozen
 	Why    string  // Judge's one line about Sample
 	Good   bool    // Step ≥ 0.5
+	Fault  Fault   // what was wrong with the last check that moved the score
 	Frozen bool    // Sample was taken while this vantage did not trust itself
 
 	Checks  int       // checks that moved the score, ever
@@ -61,9 +62,10 @@ func (r Row) After(s Sample, p zones.Profile, frozen bool) Row {
 		r.First, r.Since = s.Time, s.Time
 	}
 	r.Checks++
-	r.Step, r.Good = step, step >= GoodStep
+	r.Step, r.Good, r.Fault = step, step >= GoodStep, ""
 	if !r.Good {
 		r.Bad++
+		r.Fault = faultOf(s, unsound(s, p) != "")
 	}
 	if s.Outcome == Silent {
 		r.Missed++

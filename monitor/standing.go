@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/timepool/timepool/zones"
@@ -78,20 +77,9 @@ func why(r Row, st zones.Standing, interval time.Duration, p zones.Profile) stri
 	case r.Wrong:
 		return r.Why + ", " + score
 	case r.Reached:
-		want := max(eligible, p.Readmit)
-		wait := max(checksTo(r, want, interval), p.Hold-r.Time.Sub(r.Since))
-		return fmt.Sprintf("coming back: %s of %d, about %s to go", score, want, about(wait))
+		return fmt.Sprintf("coming back: %s of %d, about %s to go", score, max(eligible, p.Readmit), about(r.untilIn(p, interval)))
 	}
-	return fmt.Sprintf("earning in: %s of %d, about %s to go", score, eligible, about(checksTo(r, eligible, interval)))
-}
-
-// checksTo is how long good checks will take to bring r to the score want.
-func checksTo(r Row, want int, interval time.Duration) time.Duration {
-	checks := math.Ceil(math.Log(float64(BestScore-want)/(BestScore-r.Score)) / math.Log(keep))
-	if r.Earning() {
-		interval = min(interval, earningPeriod)
-	}
-	return time.Duration(max(checks, 1)) * interval
+	return fmt.Sprintf("earning in: %s of %d, about %s to go", score, eligible, about(r.untilIn(p, interval)))
 }
 
 // about writes a duration as people say it.

@@ -20,8 +20,10 @@ const (
 type Score struct {
 	Value    float64 // −100 … 20
 	Standing Standing
-	Since    time.Time // when Standing last changed
-	Why      string    // one line for people
+	Since    time.Time     // when Standing last changed
+	Why      string        // one line for people
+	Fault    string        // the kind of what is wrong, one word; "" when nothing is
+	Back     time.Duration // how long it takes until it is In if every check is good from now on; 0 when it is
 }
 
 // Scores is keyed by address: an A and an AAAA of one member are scored apart.
