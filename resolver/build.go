@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 	"unsafe"
@@ -26,10 +27,11 @@ type Options struct {
 	// and family) with the same hosts, and in others the decks that have the same.
 	Previous *Snapshot
 
-	// What TXT _status tells; no answer of the pool depends on it.
+	// What TXT _status and _member tell; no answer of the pool depends on it.
 	Version    string
 	Generation uint64 // of the registry
 	Started    time.Time
+	Tell       func(netip.Addr) []string // a member's address as of now; nil: as of the build
 
 	// What the server tells of itself; no answer of the pool depends on it either.
 	Identity string   // NSID, hostname.bind and id.server; "" for none

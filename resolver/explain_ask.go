@@ -166,6 +166,10 @@ func (s *Snapshot) memberLines(name string) (lines []string) {
 		lines = append(lines, because(fmt.Sprintf("state %s, %s, netspeed %d",
 			m.State, siteName(s.ground.spots[s.ground.spot[i]].Site), m.Netspeed), m.Reason))
 		for _, a := range m.Addresses {
+			if s.made.Tell != nil {
+				lines = append(lines, s.made.Tell(a)...)
+				continue
+			}
 			score := s.scores[a.Unmap()]
 			lines = append(lines, because(fmt.Sprintf("%s %s, score %.1f, since %s",
 				a, standings[score.Standing], score.Value, stamp(score.Since)), score.Why))

@@ -15,14 +15,19 @@ import (
 
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain CLIENT NAME",
-		Short: "Say what a client gets under a pool name, and why: its place, who is near, who is out",
-		Long: `Asks the running node what a client gets under a pool name, and why.
+		Use:   "explain MEMBER | explain CLIENT NAME",
+		Short: "Say why a member is in or out, or what a client gets under a pool name, and why",
+		Long: `Asks the running node about a member, by name or address: in or out, since when,
+by which numbers, what kind of fault it has, and when it will be back. Or what a
+client gets under a pool name, and why.
 
 CLIENT is an address, as if it asked itself, or a network, as if a resolver told
 its client subnet. NAME is a pool name, with the zone or without: 0.europe`,
-		Args: cobra.ExactArgs(2),
+		Args: cobra.RangeArgs(1, 2),
 		RunE: action(func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.explainMember(c.Context(), args)
+			}
 			if _, _, err := parseClient(args[0]); err != nil {
 				return fail(exitUsage, err)
 			}

@@ -34,10 +34,11 @@ type node struct {
 	dns     *resolver.Server
 	watcher *watcher
 
-	inForce atomic.Pointer[generation]
-	reloads atomic.Pointer[[]Reload] // newest first
-	dnsOpen atomic.Bool
-	asks    chan reloadAsk
+	inForce  atomic.Pointer[generation]
+	reloads  atomic.Pointer[[]Reload] // newest first
+	dnsOpen  atomic.Bool
+	asks     chan reloadAsk
+	lastTold atomic.Pointer[told]
 
 	httpListener   net.Listener // nil without pages
 	socketListener net.Listener

@@ -135,7 +135,7 @@ func (n *node) publish(g generation) error {
 	var err error
 	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{
 		Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous,
-		Version: buildVersion(), Generation: g.number, Started: n.started,
+		Version: buildVersion(), Generation: g.number, Started: n.started, Tell: n.tell,
 		Identity: n.config.DNS.Identity, Software: n.config.DNS.Version, Hide: n.config.DNS.Hide, Cookies: g.cookies,
 	})
 	if err != nil {

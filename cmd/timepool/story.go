@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/timepool/timepool/monitor"
+)
+
+// story is one address of a member and the words for it.
+type story struct {
+	monitor.Member
+	Says []string `json:"says"`
+}
+
+// explainMember prints what the node thinks of the member with that name or address.
+func (a *app) explainMember(ctx context.Context, name []string) error {
+	node, err := a.client()
+	if err != nil {
+		return err
+	}
+	all := []monitor.Member{}
+	if err := node.ask(ctx, "GET", "/v1/members", &all); err != nil {
+		return err
+	}
+	members, err := named(all, name)
+	if err != nil {
+		return err
+	}
+	var stories []story
+	for i := range members {
+		stories = append(stories, story{members[i], members[i].Lines(time.Now())})
+	}
+	if a.output == "json" {
+		return printJSON(a.out, stories)
+	}
+	for i, s := range stories {
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		for _, line := range s.Says {
+			fmt.Fprintln(a.out, line)
+		}
+	}
+	return nil
+}
+
+// toldFor is how long members asked for by DNS are told from one look: whoever
+// asks often costs no more.
+const toldFor = time.Second
+
+// told is such a look.
+type told struct {
+	at      time.Time
+	members []monitor.Member
+}
+
+// tell is what TXT _member says of an address.
+func (n *node) tell(addr netip.Addr) []string {
+	look, now := n.lastTold.Load(), time.Now()
+	if look == nil || now.Sub(look.at) > toldFor {
+		look = &told{now, n.members()}
+		n.lastTold.Store(look)
+	}
+	for i := range look.members {
+		if look.members[i].Address == addr {
+			return look.members[i].Lines(now)
+		}
+	}
+	return nil
+}
