@@ -17,12 +17,8 @@ type story struct {
 
 // explainMember prints what the node thinks of the member with that name or address.
 func (a *app) explainMember(ctx context.Context, name []string) error {
-	node, err := a.client()
-	if err != nil {
-		return err
-	}
 	all := []monitor.Member{}
-	if err := node.ask(ctx, "GET", "/v1/members", &all); err != nil {
+	if err := a.ask(ctx, "GET", "/v1/members", &all); err != nil {
 		return err
 	}
 	members, err := named(all, name)
