@@ -19,8 +19,7 @@ type Explanation struct {
 	Name   string       `json:"name"`            // dotted, lower case, without the final dot
 	Client netip.Prefix `json:"client"`          // what was looked up
 	Subnet bool         `json:"subnet"`          // client is an EDNS client subnet and not the sender
-	Place  zones.Place  `json:"-"`               // where that is
-	Where  string       `json:"place"`           // Place for people
+	Where  string       `json:"place"`           // where that is
 	Found  string       `json:"found"`           // by: registry, geoip or default
 	Prefix netip.Prefix `json:"prefix"`          // the widest around Client that is all in that place
 	Scope  int          `json:"scope"`           // as a client subnet is answered: 0 when the place makes no difference
@@ -30,15 +29,15 @@ type Explanation struct {
 	Types  [2]Choice    `json:"types"`           // A, AAAA
 }
 
-// Choice is what is handed out in one family.
+// Choice is what is handed out in one family, and of whom.
 type Choice struct {
-	Type    string   `json:"type"`    // A or AAAA
-	Answers int      `json:"answers"` // addresses in an answer; 0: nobody may be handed out
-	Floor   int      `json:"floor"`   // rings are taken until so many members are in
-	Resort  bool     `json:"resort"`  // nobody is eligible: these merely fell silent
-	Rings   []Ring   `json:"rings"`   // nearest first
-	Out     []Absent `json:"out"`     // the rest of the pool
-	Further []Absent `json:"further"` // fit to be handed out, and not needed here; nearest first
+	Type    string      `json:"type"`    // A or AAAA
+	Answers int         `json:"answers"` // addresses in an answer; 0: nobody may be handed out
+	Floor   int         `json:"floor"`   // rings are taken until so many members are in
+	Resort  bool        `json:"resort"`  // nobody is eligible: these merely fell silent
+	Rings   []Ring      `json:"rings"`   // nearest first
+	Out     []Candidate `json:"out"`     // the rest of the pool
+	Further []Candidate `json:"further"` // fit to be handed out, and not needed here; nearest first
 }
 
 // Ring is members taken to be equally near; those of nearer rings stand first
@@ -48,26 +47,18 @@ type Ring struct {
 	Members []Candidate `json:"members"`
 }
 
-// Candidate is one address in the draw.
+// Candidate is one address of the pool.
 type Candidate struct {
 	Member  string     `json:"member"`
 	Address netip.Addr `json:"address"`
 	Site    string     `json:"site"`
 	Km      float64    `json:"km"`     // from the client, or the place asked for; 0: in it
-	Weight  uint64     `json:"weight"` // its netspeed, as far as it counts
+	Weight  uint64     `json:"weight"` // its netspeed, as far as it counts in the draw
 	Share   float64    `json:"share"`  // of the answers that hold it, 0 … 1
 	Score   float64    `json:"score"`
+	Why     string     `json:"why,omitempty"` // no answer holds it
 
 	spot uint16
-}
-
-// Absent is one address of the pool that no answer holds.
-type Absent struct {
-	Member  string     `json:"member"`
-	Address netip.Addr `json:"address"`
-	Site    string     `json:"site"`
-	Km      float64    `json:"km"`
-	Why     string     `json:"why"`
 }
 
 // Explain tells what a query from client for owner is dealt from. A valid
@@ -81,28 +72,24 @@ func (s *Snapshot) Explain(client netip.Addr, subnet netip.Prefix, owner string)
 	for _, full := range []string{owner, strings.Trim(owner+"."+s.ground.registry.Zone.Name, ".")} {
 		wire, err := wireName(full)
 		if n := s.names[wire]; err == nil && n != nil && n.pool {
-			var asked *netip.Prefix
-			if subnet.IsValid() {
-				asked = &subnet
-			}
-			return s.explain(client.Unmap(), asked, wire, n), nil
+			return s.explain(client.Unmap(), subnet, wire, n), nil
 		}
 	}
 	return nil, fmt.Errorf("name %s: no pool name of zone %s", owner, s.ground.registry.Zone.Name)
 }
 
-func (s *Snapshot) explain(client netip.Addr, asked *netip.Prefix, wire string, n *name) *Explanation {
+func (s *Snapshot) explain(client netip.Addr, asked netip.Prefix, wire string, n *name) *Explanation {
 	e := &Explanation{Name: dotted(wire), Client: netip.PrefixFrom(client, client.BitLen())}
-	if asked != nil && asked.Bits() > 0 {
-		e.Client, e.Subnet = *asked, true
+	if asked.Bits() > 0 {
+		e.Client, e.Subnet = asked, true
 	}
 	id, prefix := s.atlas.Find(e.Client.Addr())
-	e.Place, e.Prefix = s.atlas.Place(id), prefix
-	e.Where, e.Found = whereOf(e.Place), foundBy[e.Place.Origin]
-	if n.clientDependent() && (asked == nil || e.Subnet) {
+	place := s.atlas.Place(id)
+	e.Where, e.Found, e.Prefix = whereOf(place), foundBy[place.Origin], prefix
+	if n.clientDependent() && (!asked.IsValid() || e.Subnet) {
 		e.Scope = max(prefix.Bits(), 0)
 	}
-	p, from := n.suit/perFamily/2, origin{Place: canonical(e.Place)}
+	p, from := n.suit/perFamily/2, origin{Place: canonical(place)}
 	e.Pool, e.Number = s.ground.registry.Pools[p].Name, n.suit%perFamily-1
 	if n.label != byClient {
 		e.Asked, from = s.ground.labels[n.label], *s.ground.origins[n.label]
@@ -119,7 +106,7 @@ func (s *Snapshot) choice(n *name, p, family int, number uint32, from *origin) C
 	g, own := s.ground, s.suits[n.suit+family*perFamily]
 	pool := &g.registry.Pools[p]
 	c := Choice{
-		Type: typeName(family), Floor: own.terms.need, Rings: []Ring{}, Out: []Absent{}, Further: []Absent{},
+		Type: typeName(family), Floor: own.terms.need, Rings: []Ring{}, Out: []Candidate{}, Further: []Candidate{},
 		Resort: slices.Contains(s.stats.Resort, Line{pool.Name, family == 1}),
 	}
 	drawn := map[netip.Addr]odds{}
@@ -142,17 +129,20 @@ func (s *Snapshot) choice(n *name, p, family int, number uint32, from *origin) C
 			if a = a.Unmap(); familyOf(a) != family {
 				continue
 			}
-			gone := Absent{m.Name, a, spot.Site, km, "not needed: there are enough before it"}
-			if o, ok := drawn[a]; ok {
-				r := &c.Rings[o.ring]
-				r.Members = append(r.Members, Candidate{m.Name, a, spot.Site, km, o.host.weight / share, o.share, s.scores[a].Value, o.host.spot})
-			} else if fit[a] {
-				c.Further = append(c.Further, gone)
-			} else {
-				if gone.Why = s.absence(m, a); bare[a] {
-					gone.Why = fmt.Sprintf("stands behind the number %d", g.quarters[p][i])
-				}
-				c.Out = append(c.Out, gone)
+			o, told := drawn[a], Candidate{Member: m.Name, Address: a, Site: spot.Site, Km: km, Score: s.scores[a].Value, spot: g.spot[i]}
+			switch {
+			case o.host != nil:
+				told.Weight, told.Share = o.host.weight/share, o.share
+				c.Rings[o.ring].Members = append(c.Rings[o.ring].Members, told)
+			case fit[a]:
+				told.Why = "not needed: there are enough before it"
+				c.Further = append(c.Further, told)
+			case bare[a]:
+				told.Why = fmt.Sprintf("stands behind the number %d", g.quarters[p][i])
+				c.Out = append(c.Out, told)
+			default:
+				told.Why = s.absence(m, a)
+				c.Out = append(c.Out, told)
 			}
 		}
 	}
@@ -173,14 +163,18 @@ func (c *Choice) order(t *terms) {
 				hosts[m.Member], spots[m.spot], speed = true, true, speed+m.Weight
 			}
 		}
-		slices.SortStableFunc(r.Members, func(a, b Candidate) int { return cmp.Compare(a.Km, b.Km) })
+		sortByKm(r.Members)
 	}
 	if c.Answers > 0 && t.short(len(hosts), speed) {
 		for i := range c.Further { // not for want of room
 			c.Further[i].Why = "not taken: this name does not widen so far"
 		}
 	}
-	slices.SortStableFunc(c.Further, func(a, b Absent) int { return cmp.Compare(a.Km, b.Km) })
+	sortByKm(c.Further)
+}
+
+func sortByKm(list []Candidate) {
+	slices.SortStableFunc(list, func(a, b Candidate) int { return cmp.Compare(a.Km, b.Km) })
 }
 
 // wanting says which floors the nearer members are below. Where it is none, a

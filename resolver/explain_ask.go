@@ -29,17 +29,17 @@ func (s *Snapshot) tell(r *reply, q *query, client netip.Addr) bool {
 	if a < 0 {
 		return false
 	}
-	above, below := wire[1+wire[0]:], wire[:len(wire)-len(s.apexes[a].wire)]
+	above, below := wire[1+wire[0]:], dotted(wire[:len(wire)-len(s.apexes[a].wire)]+"\x00")
 	var lines func() []string // nil: nothing is there
 	switch explained := s.names[above]; {
-	case strings.HasPrefix(below, "\x04_why") && explained != nil && explained.pool:
+	case strings.HasPrefix(wire, "\x04_why") && explained != nil && explained.pool:
 		lines = func() []string { return s.why(r, q, client, above, explained) }
-	case below == "\x07_status":
+	case below == "_status":
 		lines = s.statusLines
-	case below == "\x07_member":
+	case below == "_member":
 		lines = s.summary
-	case strings.HasSuffix(below, "\x07_member") && labelAt(below, len(below)-8):
-		lines = func() []string { return s.memberLines(dotted(below[:len(below)-8] + "\x00")) }
+	case strings.HasSuffix(below, "._member"):
+		lines = func() []string { return s.memberLines(strings.TrimSuffix(below, "._member")) }
 	default:
 		return false
 	}
@@ -65,16 +65,6 @@ func (s *Snapshot) tell(r *reply, q *query, client netip.Addr) bool {
 	return true
 }
 
-// labelAt reports whether a label begins at the offset: one may hold octets
-// that look like a label.
-func labelAt(wire string, offset int) bool {
-	i := 0
-	for i < offset {
-		i += 1 + int(wire[i])
-	}
-	return i == offset
-}
-
 // mayKnow reports whether the sender is in zone.debug, or without it on this
 // host or in a site's network.
 func (s *Snapshot) mayKnow(client netip.Addr) bool {
@@ -89,12 +79,7 @@ func (s *Snapshot) mayKnow(client netip.Addr) bool {
 
 // why explains the name to who asks about it, under the scope of its answer.
 func (s *Snapshot) why(r *reply, q *query, client netip.Addr, wire string, n *name) []string {
-	var asked *netip.Prefix
-	if sent := &q.edns.subnet; sent.present {
-		p := netip.PrefixFrom(sent.addr, int(sent.source))
-		asked = &p
-	}
-	e := s.explain(client, asked, wire, n)
+	e := s.explain(client, netip.PrefixFrom(q.edns.subnet.addr, int(q.edns.subnet.source)), wire, n)
 	r.scope = uint8(e.Scope)
 	return e.Lines()
 }

@@ -81,28 +81,25 @@ var explainHeads = []string{"TYPE", "RING", "MEMBER", "ADDRESS", "SITE", "KM", "
 func explainRows(e *resolver.Explanation) (rows [][]string) {
 	for i := range e.Types {
 		c := &e.Types[i]
-		absent := func(word string, list []resolver.Absent) {
+		add := func(ring, why string, list []resolver.Candidate) {
 			for _, m := range list {
-				rows = append(rows, []string{c.Type, word, m.Member, m.Address.String(), m.Site, fmt.Sprintf("%.0f", m.Km), "", "", "", m.Why})
+				rows = append(rows, []string{
+					c.Type, ring, m.Member, m.Address.String(), m.Site, fmt.Sprintf("%.0f", m.Km), fmt.Sprint(m.Weight), percent(m.Share),
+					fmt.Sprintf("%.1f", m.Score), why + m.Why,
+				})
 			}
 		}
 		if c.Answers == 0 {
 			rows = append(rows, []string{c.Type, red.of("none"), "", "", "", "", "", "", "", "nobody may be handed out"})
 		}
 		for number, ring := range c.Rings {
-			why := ring.Widened
 			if c.Resort {
-				why = "last resort: nobody is in"
+				ring.Widened = "last resort: nobody is in"
 			}
-			for _, m := range ring.Members {
-				rows = append(rows, []string{
-					c.Type, green.of(strconv.Itoa(number + 1)), m.Member, m.Address.String(), m.Site, fmt.Sprintf("%.0f", m.Km),
-					fmt.Sprint(m.Weight), percent(m.Share), fmt.Sprintf("%.1f", m.Score), why,
-				})
-			}
+			add(green.of(strconv.Itoa(number+1)), ring.Widened, ring.Members)
 		}
-		absent(dim.of("-"), c.Further)
-		absent(red.of("out"), c.Out)
+		add(dim.of("-"), "", c.Further)
+		add(red.of("out"), "", c.Out)
 	}
 	return rows
 }
