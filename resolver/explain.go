@@ -112,7 +112,7 @@ func (s *Snapshot) choice(n *name, p, family int, number uint32, from *origin) C
 	drawn := map[netip.Addr]odds{}
 	if number != noDeck {
 		d := &s.decks[number]
-		c.Answers, c.Rings = bits.Len32(d.rings)-1, make([]Ring, bits.OnesCount32(d.rings)-1)
+		c.Answers, c.Rings = d.size(), make([]Ring, bits.OnesCount32(d.rings)-1)
 		for _, o := range d.odds() {
 			drawn[o.addr] = o
 		}
@@ -239,6 +239,9 @@ func (s *suit) addresses() map[netip.Addr]bool {
 	return all
 }
 
+// size is how many addresses an answer has.
+func (d *deck) size() int { return bits.Len32(d.rings) - 1 }
+
 // odds is how often an address comes up in a deck, in which ring.
 type odds struct {
 	addr  netip.Addr
@@ -251,13 +254,13 @@ type odds struct {
 // the suit's hosts.
 func (d *deck) odds() (all []odds) {
 	at := make([]*odds, len(d.suit.records)/d.suit.terms.size())
-	size, from := bits.Len32(d.rings)-1, uint64(0)
+	from := uint64(0)
 	for i, c := range d.cards {
 		until := uint64(c.until)
 		if i == len(d.cards)-1 {
 			until = math.MaxUint32 + 1
 		}
-		for slot, record := range d.sets[c.set:][:size] {
+		for slot, record := range d.sets[c.set:][:d.size()] {
 			if at[record] == nil {
 				at[record] = &odds{addr: d.suit.address(record), ring: bits.OnesCount32(d.rings&(2<<slot-1)) - 1}
 			}

@@ -79,9 +79,9 @@ func (s *Snapshot) WhatIf(lost []string) (*Outlook, error) {
 	}
 	for family := range 2 {
 		was, is := s.loads(family), after.loads(family)
-		for site := range is {
-			if name := siteAt(g, site); name != "" || was[site].Usable > 0 {
-				o.Sites = append(o.Sites, Prospect{name, typeName(family), was[site], is[site]})
+		for _, site := range append(slices.Clone(g.registry.Sites), zones.Site{}) {
+			if site.Name != "" || was[""].Usable > 0 {
+				o.Sites = append(o.Sites, Prospect{site.Name, typeName(family), *was[site.Name], *is[site.Name]})
 			}
 		}
 		for p := range g.registry.Pools {
@@ -94,43 +94,31 @@ func (s *Snapshot) WhatIf(lost []string) (*Outlook, error) {
 	return o, nil
 }
 
-func siteAt(g *ground, i int) string {
-	if i == len(g.registry.Sites) {
-		return ""
-	}
-	return g.registry.Sites[i].Name
-}
-
 // usable counts the hosts of a pool that may be handed out.
 func (s *Snapshot) usable(pool, family int) int { return len(s.bare(pool, family).hosts) }
 
-// loads is what each site gives and gets, in the registry's order; behind them
-// what stands in none.
-func (s *Snapshot) loads(family int) []Load {
-	g := s.ground
-	all, at := make([]Load, len(g.registry.Sites)+1), map[string]int{"": len(g.registry.Sites)}
-	for i, site := range g.registry.Sites {
-		at[site.Name] = i
+// loads is what each site gives and gets by its name; "" is what stands in none.
+func (s *Snapshot) loads(family int) map[string]*Load {
+	g, all := s.ground, map[string]*Load{"": {}}
+	for _, site := range g.registry.Sites {
+		all[site.Name] = &Load{}
 	}
 	for _, h := range s.bare(0, family).hosts {
-		all[at[g.spots[h.spot].Site]].Usable++
+		all[g.spots[h.spot].Site].Usable++
 	}
 	n := s.names[s.apexes[0].wire]
-	for client := range g.registry.Sites {
+	for client, site := range g.registry.Sites {
 		id := zones.PlaceID(1 + client) // as NewAtlas numbers them
 		number := s.deckFor(n, family, id)
 		if number == noDeck {
 			continue
 		}
-		from, drawn, sum := origin{Place: canonical(g.atlas.Place(id))}, s.decks[number].odds(), 0.0
-		for _, o := range drawn {
-			sum += o.share
-		}
-		all[client].Served = true
-		for _, o := range drawn {
-			part, spot := o.share/sum, &g.spots[o.host.spot]
-			all[at[spot.Site]].Share += part / float64(len(g.registry.Sites))
-			all[client].Km += part * max(from.km(spot), 0)
+		d, from, here := &s.decks[number], origin{Place: canonical(g.atlas.Place(id))}, all[site.Name]
+		here.Served = true
+		for _, o := range d.odds() {
+			part, spot := o.share/float64(d.size()), &g.spots[o.host.spot]
+			all[spot.Site].Share += part / float64(len(g.registry.Sites))
+			here.Km += part * max(from.km(spot), 0)
 		}
 	}
 	return all
