@@ -39,6 +39,7 @@ var sampleRegistry = zones.Registry{
 		{TTL: 150 * time.Second, Answers: 4, Floor: 4},
 		tenant(longLabel, 16),
 		tenant("dead", 4),
+		tenant("one", 4),
 		tenant("quad", 4),
 		tenant("v4", 4),
 	},
@@ -65,7 +66,7 @@ type sample struct {
 }
 
 // newSample has four members in each of two sites; the tenants quad (four A,
-// four AAAA), v4 (A only), dead (nobody), and one with sixteen AAAA and a name
+// four AAAA), v4 (A only), dead (nobody), one (a single A), and one with sixteen AAAA and a name
 // that is long.
 func newSample(t testing.TB) *sample {
 	t.Helper()
@@ -87,8 +88,9 @@ func newSample(t testing.TB) *sample {
 	for i := range 16 {
 		add(fmt.Sprint("long", i), "tyo", longLabel, fmt.Sprint("fd12:3456:20::", i))
 	}
+	add("one", "fra", "one", "10.16.0.50")
 	add("dead", "fra", "dead", "10.16.0.99", "fd12:3456:10::99")
-	snapshot, err := Build(&r, zones.NewAtlas(&r, nil), scores, Options{Serial: 7, Seed: 1})
+	snapshot, err := Build(&r, zones.NewAtlas(&r, nil), scores, wireIdentity)
 	if err != nil {
 		t.Fatal(err)
 	}
