@@ -27,6 +27,8 @@ func (c *checker) check() {
 	c.strict()
 	c.members()
 	c.pools()
+	c.records()
+	c.delegations()
 	c.floors()
 }
 
@@ -86,21 +88,11 @@ func (c *checker) nameservers() {
 	z, doc := &c.r.Zone, c.docs[0]
 	for _, n := range z.Nameservers {
 		at := []any{"zone", "nameservers", n.Name}
-		switch {
-		case slices.Contains(z.apexes(), n.Name):
+		if slices.Contains(z.apexes(), n.Name) {
 			doc.Fault("the apex's own addresses are the pool's: give the name server a name below it", at...)
-		case !z.holds(n.Name) && len(n.Addresses) > 0:
-			c.warn(doc.At(at...), "is not in the zone: its addresses are somebody else's to give, and are left out")
-		case z.holds(n.Name) && len(n.Addresses) == 0 && !doc.Broken(at...):
-			doc.Fault("has no address (glue), and nobody can find it without: it is in the zone itself", at...)
+			continue
 		}
-		for i, a := range n.Addresses {
-			if what := unusable(a); what != "" {
-				doc.Fault(a.String()+" is "+what, append(at, i)...)
-			} else if slices.Contains(n.Addresses[:i], a) {
-				doc.Fault("duplicate address "+a.String(), append(at, i)...)
-			}
-		}
+		c.glue(n, z.holds(n.Name), "in the zone", at...)
 	}
 	if len(z.Nameservers) == 1 {
 		c.warn(doc.At("zone", "nameservers"), "one name server: when it is away, so is the pool (RFC 2182 asks for two)")

@@ -25,6 +25,10 @@ func Diff(old, new *Registry) []string {
 	lines = compare(lines, old.Profiles, new.Profiles, func(p Profile) string { return "profile " + p.Name }, profileWords)
 	lines = compare(lines, tenants(old), tenants(new), func(p Pool) string { return "pool " + p.Name }, poolWords)
 	lines = compare(lines, old.Members, new.Members, func(m Member) string { return "member " + m.Name }, memberWords)
+	lines = append(lines, changes("record", recordTexts(old), recordTexts(new))...)
+	lines = compare(lines, old.Delegations, new.Delegations, func(d Delegation) string { return "delegation " + d.Name }, func(d Delegation) words {
+		return words{{"ttl", d.TTL}, {"name server", serverTexts(d.Nameservers)}, {"ds", texts(d.DS)}}
+	})
 	if n := len(lines) - maxChanges; n > 0 {
 		lines = append(lines[:maxChanges], fmt.Sprintf("and %d more changes", n))
 	}
@@ -43,11 +47,23 @@ func zoneWords(z Zone) words {
 		{"answers", z.Answers}, {"floor", z.Floor}, {"floor_netspeed", z.FloorNetspeed},
 		{"min_sites", z.MinSites}, {"strict", z.Strict}, {"ramp", z.Ramp}, {"near", fmt.Sprintf("%d %% or %d km", z.Near.Percent, z.Near.Km)}, {"serial", z.Serial}, {"default", z.Default},
 		{"profile", z.Profile}, {"readmit", z.Readmit}, {"hold", z.Hold}, {"ecs", z.ECS.On}, {"trusted network", texts(z.ECS.Trusted)}}
-	var servers []string
-	for _, n := range z.Nameservers {
-		servers = append(servers, strings.TrimSpace(n.Name+" "+strings.Join(texts(n.Addresses), " ")))
+	return append(w, words{{"name server", serverTexts(z.Nameservers)}}...)
+}
+
+func serverTexts(servers []Nameserver) (lines []string) {
+	for _, n := range servers {
+		lines = append(lines, strings.TrimSpace(n.Name+" "+strings.Join(texts(n.Addresses), " ")))
 	}
-	return append(w, words{{"name server", servers}}...)
+	return lines
+}
+
+func recordTexts(r *Registry) (lines []string) {
+	for i := range r.Records {
+		for _, rr := range r.Records[i].RRs() {
+			lines = append(lines, fmt.Sprintf("%s %v %s", r.Records[i].Name, r.Records[i].TTL, rr))
+		}
+	}
+	return lines
 }
 
 func siteWords(s Site) words {

@@ -45,6 +45,8 @@ func TestDiff(t *testing.T) {
 		{"choice", []string{"name: pool.example,", "name: pool.example, ramp: 15, near: {km: 5}, strict: [asia],", "pools:", "prefer: {tyo: [fra]}\npools:", "{tags: [dmz]}\n", "{tags: [dmz], exclude: [b], min_sites: 2}\n"},
 			[]string{"zone: strict asia added", "zone: ramp 0 → 15", "zone: near 10 % or 50 km → 10 % or 5 km", "prefer tyo added", "pool dmz: exclude b added", "pool dmz: min_sites 0 → 2"}},
 		{"elsewhere", []string{"[10.32.0.1], site: tyo", "[10.32.0.1], country: de, at: [1, 2], state: fallback"}, []string{"member c: site tyo → none", "member c: country none → de", "member c: position 0 0 → 1 2", "member c: state active → fallback"}},
+		{"records", []string{"pools:", "records: [{name: www, ttl: 5m, mx: [{host: .}], txt: [a]}]\ndelegations: {sub: {nameservers: {ns.other: []}}}\npools:"},
+			[]string{"record www 5m0s TXT \"a\" added", "record www 5m0s MX 0 . added", "delegation sub added"}},
 		{"moved", []string{"[35.68, 139.69]", "[0, 0]"}, []string{"site tyo: position 35.68 139.69 → 0 0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -157,6 +157,13 @@ func (r *Registry) complete() {
 			n.Addresses = nil
 		}
 	}
+	for _, d := range r.Delegations {
+		for i := range d.Nameservers {
+			if n := &d.Nameservers[i]; !within(n.Name, d.Name+"."+z.Name) {
+				n.Addresses = nil
+			}
+		}
+	}
 	for i := range r.Sites {
 		s := &r.Sites[i]
 		c, ok := FindCountry(s.Country)

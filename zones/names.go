@@ -47,6 +47,9 @@ func (c *checker) names() {
 		taken[country.Code] = "the country " + country.Code
 	}
 	taken["uk"] = "the country uk"
+	for _, name := range []string{"_why", "_status", "_member"} {
+		taken[name] = "a name that explains answers"
+	}
 	claim := func(label, what, rename string, path ...any) {
 		if other, ok := taken[label]; ok {
 			c.docs[0].Fault(strict.Quote(label)+" is also "+other+": "+rename, path...)
@@ -70,16 +73,30 @@ func (c *checker) names() {
 			c.fits(longest+"."+p.Name, "pools", p.Name)
 		}
 	}
-	labels := make(map[string]bool)
-	for _, n := range c.r.Zone.Nameservers {
-		for _, apex := range c.r.Zone.apexes() {
-			below, ok := strings.CutSuffix(n.Name, "."+apex)
-			label := below[strings.LastIndexByte(below, '.')+1:]
-			if ok && !labels[label] { // several may stand under one label
+	share := func() func(below, what string, path ...any) { // several may stand under one label
+		labels := make(map[string]bool)
+		return func(below, what string, path ...any) {
+			if label := below[strings.LastIndexByte(below, '.')+1:]; !labels[label] {
 				labels[label] = true
-				claim(label, "the name server", "name the name server otherwise", "zone", "nameservers", n.Name)
+				claim(label, "the "+what, "name the "+what+" otherwise", path...)
 			}
 		}
+	}
+	server, static := share(), share()
+	for _, n := range c.r.Zone.Nameservers {
+		for _, apex := range c.r.Zone.apexes() {
+			if below, ok := strings.CutSuffix(n.Name, "."+apex); ok {
+				server(below, "name server", "zone", "nameservers", n.Name)
+			}
+		}
+	}
+	for i, r := range c.r.Records {
+		if r.Name != "@" && r.Name != "" {
+			static(r.Name, "record", "records", i, "name")
+		}
+	}
+	for _, d := range c.r.Delegations {
+		static(d.Name, "delegation", "delegations", d.Name)
 	}
 }
 

@@ -20,6 +20,9 @@ type Registry struct {
 	Profiles []Profile    `yaml:"profiles" doc:"Ways to judge clocks, by name, beside lan and ntppool, for zone.profile."`
 	Pools    []Pool       `yaml:"pools" doc:"Names of their own for teams, by name: dmz.pool.example, 0.dmz.pool.example …"` // Pools[0] is the whole pool, Name ""; tenants follow, sorted by name
 
+	Records     []Record     `yaml:"records" doc:"What stands beside the pool: TXT, MX, SRV, CAA, CNAME, PTR and addresses of other names."`
+	Delegations []Delegation `yaml:"delegations" doc:"Names below zone.name (not below those of also) that other name servers answer for."`
+
 	Files    []string `yaml:"-"` // the files that were read, as faults name them: "pool.yaml", then "members.d/a.yaml"
 	Digest   [32]byte `yaml:"-"` // SHA-256 over the names and contents of Files
 	Warnings []string `yaml:"-"` // "file:line:col: path: what", not faults

@@ -91,6 +91,22 @@ var keys = map[string]map[string]struct{ good, bad, beyond []string }{
 		"answers":        {good: []string{"16"}, bad: []string{"0", "17"}},
 		"floor":          {good: []string{"1"}, bad: []string{"0", "1001"}},
 	},
+	"record": {
+		"name":      {good: []string{"'@'", "'*'", "'*.lab'", "www", "_ntp._udp", "a-b.c"}, bad: []string{"WWW", "www.", "'*.*'", "a.*", "'@.a'", "5", "''", ""}, beyond: []string{"fra", "a.de", "sub", "a.sub", "_status", strings.Repeat("abcdefghi.", 24) + "abc"}},
+		"ttl":       {good: []string{"1s", "168h"}, bad: []string{"60", "x"}, beyond: []string{"0s", "169h", "1ms"}},
+		"addresses": {good: []string{"[192.0.2.1, '2001:db8::1']"}, bad: []string{"[]", "192.0.2.1", "[www]", "[5]"}, beyond: []string{"[0.0.0.0]", "[192.0.2.1, 192.0.2.1]"}},
+		"cname":     {bad: []string{"example.org.", ".", "[a]", "5"}, beyond: []string{"example.org", "_x._y"}}, // never beside the txt
+		"txt":       {good: []string{"['v=spf1 -all', '', 'größer']", "[{strings: [a, b]}, c]"}, bad: []string{"[]", "text", "[5]", "[{}]", "[{strings: []}]", "[{strings: a}]", `["a\nb"]`}, beyond: []string{"[a, a]", "[{strings: [" + strings.Repeat("x", 256) + "]}]"}},
+		"mx":        {good: []string{"[{host: .}]", "[{preference: 65535, host: mail.example.org}]"}, bad: []string{"[]", "[{}]", "[mail.example.org]", "[{preference: 65536, host: a}]", "[{host: a.}]", "{host: a}"}, beyond: []string{"[{preference: 1, host: .}]", "[{host: .}, {host: a}]"}},
+		"srv":       {good: []string{"[{port: 123, target: a.b}, {priority: 1, weight: 2, port: 3, target: .}]"}, bad: []string{"[]", "[{port: 123}]", "[{target: a}]", "[{port: ntp, target: a}]"}},
+		"caa":       {good: []string{"[{tag: issue, value: ';'}, {tag: iodef, value: 'mailto:a@b', critical: true}]"}, bad: []string{"[]", "[{tag: issue}]", "[{tag: ISSUE, value: a}]", "[{tag: issue, value: a, critical: 1}]"}},
+		"ptr":       {good: []string{"[a.example, _b.example]"}, bad: []string{"[]", "a.example", "[a.]", "[.]"}, beyond: []string{"[a, a]"}},
+	},
+	"delegation": {
+		"ttl":         {good: []string{"1s", "168h"}, bad: []string{"60"}, beyond: []string{"0s", "1ms"}},
+		"nameservers": {good: []string{"{ns.sub.pool.example: [192.0.2.1, '2001:db8::1'], ns.other.example: []}"}, bad: []string{"{}", "[ns1.other.example]", "{NS1.other.example: []}", ""}, beyond: []string{"{ns.sub.pool.example: []}", "{ns.sub.pool.example: [0.0.0.0]}"}},
+		"ds":          {good: []string{"['12345 13 1 " + strings.Repeat("aF", 20) + "']", "['0 0 2 " + strings.Repeat("00 ", 32) + "']", "['65535 255 4 " + strings.Repeat("09", 48) + "']"}, bad: []string{"[]", "1 13 2 00", "['1 13 3 00']", "['1 13 2']", "[5]", "['a 13 2 00']"}, beyond: []string{"['1 13 2 00']", "['65536 13 1 " + strings.Repeat("00", 20) + "']"}},
+	},
 }
 
 // render writes a registry in which one key of one mapping has the value.
@@ -101,6 +117,7 @@ func render(mapping, key, value string) string {
 		"member":  {"name": "a", "addresses": "[10.0.0.1]"},
 		"pool":    {"tags": "[x]"},
 		"profile": {"bands": "[{up_to: 5ms, from: 1, to: 1}]"},
+		"record":  {"name": "www", "txt": "[x]"}, "delegation": {"nameservers": "{ns.other.example: []}"},
 	}
 	base[mapping][key] = value
 	flow := func(name string) string {
@@ -110,7 +127,8 @@ func render(mapping, key, value string) string {
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
-	return fmt.Sprintf("zone: %s\nsites: {fra: %s}\nmembers: [%s]\npools: {dmz: %s}\nprofiles: {slow: %s}\n", flow("zone"), flow("site"), flow("member"), flow("pool"), flow("profile"))
+	return fmt.Sprintf("zone: %s\nsites: {fra: %s}\nmembers: [%s]\npools: {dmz: %s}\nprofiles: {slow: %s}\nrecords: [%s]\ndelegations: {sub: %s}\n",
+		flow("zone"), flow("site"), flow("member"), flow("pool"), flow("profile"), flow("record"), flow("delegation"))
 }
 
 // TestSchemaAgrees holds schema and decoder against each other, value by value.
@@ -165,7 +183,8 @@ func TestSchemaCovered(t *testing.T) {
 	}
 	root := inner(Schema()).Properties
 	for mapping, n := range map[string]node{"zone": root["zone"], "site": inner(root["sites"].AdditionalProperties),
-		"member": inner(root["members"].Items), "pool": inner(root["pools"].AdditionalProperties), "profile": inner(root["profiles"].AdditionalProperties)} {
+		"member": inner(root["members"].Items), "pool": inner(root["pools"].AdditionalProperties), "profile": inner(root["profiles"].AdditionalProperties),
+		"record": inner(root["records"].Items), "delegation": inner(root["delegations"].AdditionalProperties)} {
 		if got, want := slices.Sorted(maps.Keys(n.Properties)), slices.Sorted(maps.Keys(keys[mapping])); !slices.Equal(got, want) {
 			t.Errorf("%s: schema has %v, tried are %v", mapping, got, want)
 		}

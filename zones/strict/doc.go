@@ -35,7 +35,7 @@
 //	enum:"a b"   the words a text may be
 //	pattern:"…"  an expression a text must match, written to mean the same to RE2 and ECMA 262
 //	is:"…"       what the pattern says, for people: "a host name"
-//	form:"…"     pattern and is of a label, domain, mailbox or tag
+//	form:"…"     pattern and is of a label, domain, host, target, owner, mailbox or tag
 //
 // where enum, pattern, is and form on a list speak of its items. Mistakes in tags
 // panic: they are the program's, not the operator's.
