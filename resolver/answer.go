@@ -86,7 +86,7 @@ func (s *Snapshot) resolve(r *reply, q *query, client netip.Addr, turns *Turns) 
 	switch {
 	case n == nil:
 		if !s.tell(r, q, client) {
-			s.deny(r, q)
+			s.follow(r, q, client, turns)
 		}
 	case q.qtype == dns.TypeANY && (n.pool || len(n.static) > 0):
 		r.answered(append(r.buf, hinfo...), 1)
@@ -95,49 +95,20 @@ func (s *Snapshot) resolve(r *reply, q *query, client netip.Addr, turns *Turns) 
 	case n.pool && q.qtype == dns.TypeAAAA:
 		s.offer(r, q, n, 1, client, turns)
 	default:
-		for i := range n.static {
-			if n.static[i].rrtype == q.qtype {
-				r.static(&n.static[i])
-				return
-			}
+		switch set := n.set(q.qtype); {
+		case set != nil:
+			r.static(set)
+		case n.cut != nil, n.set(dns.TypeCNAME) != nil:
+			s.follow(r, q, client, turns)
+		default:
+			r.negative(q, dns.RcodeSuccess, NoData)
 		}
-		r.negative(q, dns.RcodeSuccess, NoData)
 	}
 }
 
 // hinfo is the answer to ANY: small, and true for a cache to keep (RFC 8482
 // section 4.2).
 const hinfo = "\xC0\x0C\x00\x0D\x00\x01\x00\x00\x0E\x10\x00\x09\x07RFC8482\x00"
-
-// deny answers for a name that is not there: NXDOMAIN below an apex, else
-// REFUSED.
-func (s *Snapshot) deny(r *reply, q *query) {
-	for i := range s.apexes {
-		a := &s.apexes[i]
-		if (r.apex == nil || len(a.wire) > len(r.apex.wire)) && q.isBelow(a.wire) {
-			r.apex = a
-		}
-	}
-	if r.apex == nil {
-		r.refuse(notOurs)
-		return
-	}
-	r.negative(q, dns.RcodeNameError, NXDomain)
-}
-
-// isBelow reports whether the question's name ends in apex, at a label's edge
-// (a label may hold octets that look like one).
-func (q *query) isBelow(apex string) bool {
-	above := q.nameLen - len(apex)
-	if above < 0 || string(q.name[above:q.nameLen]) != apex {
-		return false
-	}
-	i := 0
-	for i < above {
-		i += 1 + int(q.name[i])
-	}
-	return i == above
-}
 
 // offer deals the pool's next set. Where nobody of either family may be handed
 // out it fails rather than say NODATA: a cached NODATA would keep resolvers

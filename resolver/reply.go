@@ -93,8 +93,14 @@ func (r *reply) static(set *rrset) {
 // it (RFC 2308 sections 2 and 3).
 func (r *reply) negative(q *query, rcode int, v Verdict) {
 	a := r.apex
+	if len(r.buf) > r.base+q.end { // behind CNAMEs, where its pointers would be wrong
+		p := newPacker(r.buf, r.base)
+		p.set(a.soa.owner, &a.soa)
+		r.settle(p.buf, authorities, 1, rcode, v)
+		return
+	}
 	at, shift := len(r.buf), q.nameLen-len(a.wire)
-	with := append(r.buf, a.negativeSOA...)
+	with := append(r.buf, a.soa.wire...)
 	for _, p := range a.pointers {
 		c := with[at+p:]
 		binary.BigEndian.PutUint16(c, binary.BigEndian.Uint16(c)+uint16(shift))

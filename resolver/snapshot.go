@@ -25,9 +25,9 @@ type Snapshot struct {
 
 // apex is one served zone: zone.name or one of zone.also.
 type apex struct {
-	wire        string // wire format, lower case, root octet included
-	negativeSOA []byte // the SOA as it stands after a question for the apex itself, TTL = min(SOA TTL, minimum) (RFC 2308 section 3)
-	pointers    []int  // where negativeSOA has compression pointers; a question longer by n octets moves each by n
+	wire     string // wire format, lower case, root octet included
+	soa      rrset  // for negative answers: TTL = min(SOA TTL, minimum) (RFC 2308 section 3)
+	pointers []int  // where soa.wire has compression pointers; a question longer by n octets moves each by n
 }
 
 // name is what stands at one owner name. A name that is in Snapshot.names
@@ -36,6 +36,8 @@ type name struct {
 	apex   int  // index into Snapshot.apexes
 	pool   bool // answers A and AAAA from decks
 	static []rrset
+	cut    *cut  // a delegation begins here; static is empty then
+	wild   *name // what stands at * below it
 
 	suit  int // index into Snapshot.suits for A; the one for AAAA is perFamily further
 	label int // index into ground.labels for names that mean the same to every client, else byClient
@@ -46,16 +48,6 @@ const byClient = -1
 
 // noDeck stands where nobody of that family may be handed out.
 const noDeck = ^uint32(0)
-
-// rrset is one static RRset, packed as it stands right after the question of
-// its owner, which is all that ever comes before it: so its names are compressed
-// against that very message, and it is copied as it is.
-type rrset struct {
-	rrtype uint16
-	count  uint16
-	wire   []byte
-	extra  []rrset // for the additional section (glue), packed as they stand in this order behind wire
-}
 
 // deck is a fair way of dealing sets of members to the clients of one name,
 // place and family. The unit interval is cut into arcs, one a card, and query t

@@ -1,7 +1,9 @@
 package resolver
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,16 +21,17 @@ const (
 )
 
 // addStatic sets the apexes (zone.name, then zone.also in their order), and
-// adds to names what stands there beside the pool: SOA and NS with glue at each
-// apex, the addresses of name servers below one, and the empty non-terminals
-// between (RFC 4592 section 2.2.2). Names that are there already keep their
-// decks.
+// adds to names what stands there beside the pool: SOA and NS at each apex, the
+// addresses of name servers below one, the registry's records below each, its
+// delegations, and the empty non-terminals between (RFC 4592 section 2.2.2).
+// Names that are there already keep their decks.
 func (s *Snapshot) addStatic(r *zones.Registry) error {
 	if s.names == nil {
 		s.names = map[string]*name{}
 	}
 	s.apexes = nil
-	for _, zone := range append([]string{r.Zone.Name}, r.Zone.Also...) {
+	all := append([]string{r.Zone.Name}, r.Zone.Also...)
+	for _, zone := range all {
 		wire, err := wireName(zone)
 		if err != nil {
 			return fmt.Errorf("zone %s: %w", zone, err)
@@ -36,55 +39,63 @@ func (s *Snapshot) addStatic(r *zones.Registry) error {
 		s.apexes = append(s.apexes, apex{wire: wire})
 	}
 	for _, ns := range r.Zone.Nameservers {
-		if err := s.addHost(ns); err != nil {
+		host := zones.Record{Addresses: ns.Addresses}
+		if err := s.put(ns.Name, staticTTL, host.RRs()); err != nil {
 			return fmt.Errorf("nameserver %s: %w", ns.Name, err)
 		}
 	}
-	for i, zone := range append([]string{r.Zone.Name}, r.Zone.Also...) {
-		if err := s.addApex(i, dns.Fqdn(zone), &r.Zone); err != nil {
+	for i, zone := range all {
+		if err := s.addApex(i, zone, &r.Zone); err != nil {
 			return fmt.Errorf("zone %s: %w", zone, err)
 		}
+		for j := range r.Records {
+			record := &r.Records[j]
+			owner := strings.TrimPrefix(record.Name+"."+zone, "@.")
+			if err := s.put(owner, seconds(record.TTL), record.RRs()); err != nil {
+				return fmt.Errorf("record %s: %w", owner, err)
+			}
+		}
 	}
+	for i := range r.Delegations {
+		if err := s.delegate(&r.Delegations[i], r.Zone.Name); err != nil {
+			return fmt.Errorf("delegation %s: %w", r.Delegations[i].Name, err)
+		}
+	}
+	s.seal()
 	return nil
 }
 
 // addApex adds SOA and NS, the same in every served zone but for the owner.
 func (s *Snapshot) addApex(i int, zone string, z *zones.Zone) error {
-	soa := &dns.SOA{
-		Hdr:    header(zone, dns.TypeSOA),
-		Ns:     dns.Fqdn(z.Nameservers[0].Name),
-		Mbox:   mailbox(z.Contact, z.Name),
-		Serial: s.Serial, Refresh: soaRefresh, Retry: soaRetry, Expire: soaExpire,
-		Minttl: uint32(z.NegativeTTL / time.Second),
-	}
-	var ns, glue []dns.RR
-	for _, server := range z.Nameservers {
-		ns = append(ns, &dns.NS{Hdr: header(zone, dns.TypeNS), Ns: dns.Fqdn(server.Name)})
-		if wire, err := wireName(server.Name); err == nil && s.apexOf(wire) >= 0 {
-			glue = append(glue, addresses(server)...)
-		}
-	}
-	n := s.at(s.apexes[i].wire, i)
-	for _, set := range [][]dns.RR{{soa}, append(ns, glue...)} {
-		packed, err := packSet(zone, set)
-		if err != nil {
-			return err
-		}
-		n.static = append(n.static, packed)
-	}
-	soa.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl)
-	negative, err := packSet(zone, []dns.RR{soa})
-	if err != nil {
+	minimum := uint32(z.NegativeTTL / time.Second)
+	soa := fmt.Sprintf("SOA %s %s %d %d %d %d %d", dns.Fqdn(z.Nameservers[0].Name), mailbox(z.Contact, z.Name),
+		s.Serial, soaRefresh, soaRetry, soaExpire, minimum)
+	lines := append([]string{soa}, servers(z.Nameservers)...)
+	if err := s.put(zone, staticTTL, lines); err != nil {
 		return err
 	}
-	s.apexes[i].negativeSOA = negative.wire
-	s.apexes[i].pointers = soaPointers(negative.wire)
+	a := &s.apexes[i]
+	var err error
+	if a.soa, err = newSet(a.wire, min(staticTTL, minimum), lines[:1]); err != nil {
+		return err
+	}
+	a.soa.seal()
+	a.pointers = soaPointers(a.soa.wire)
 	return nil
 }
 
-// addHost adds the addresses of a name server below one of the apexes.
-func (s *Snapshot) addHost(server zones.Nameserver) error {
-	wire, err := wireName(server.Name)
+// servers returns the NS records.
+func servers(list []zones.Nameserver) (lines []string) {
+	for _, server := range list {
+		lines = append(lines, "NS "+dns.Fqdn(server.Name))
+	}
+	return lines
+}
+
+// put adds lines of a zone file, type and data, at a name, which is left out
+// when it is below no apex.
+func (s *Snapshot) put(owner string, ttl uint32, lines []string) error {
+	wire, err := wireName(owner)
 	if err != nil {
 		return err
 	}
@@ -93,14 +104,57 @@ func (s *Snapshot) addHost(server zones.Nameserver) error {
 		return nil
 	}
 	n := s.at(wire, apex)
-	for rest := addresses(server); len(rest) > 0; {
-		set := sameSet(rest)
-		packed, err := packSet(dns.Fqdn(server.Name), rest[:set])
-		if err != nil {
-			return err
+	more, err := sets(wire, ttl, lines)
+	n.static = append(n.static, more...)
+	return err
+}
+
+// seal packs all sets, once all that may be beside them is there: the addresses
+// that NS, MX and SRV records point to.
+func (s *Snapshot) seal() {
+	for _, n := range s.names {
+		for i := range n.static {
+			set := &n.static[i]
+			switch set.rrtype {
+			case dns.TypeNS, dns.TypeMX, dns.TypeSRV:
+				s.accompany(set)
+			}
+			set.seal()
 		}
-		n.static = append(n.static, packed)
-		rest = rest[set:]
+		if n.cut != nil {
+			s.accompany(&n.cut.ns)
+		}
+	}
+}
+
+// accompany adds the addresses of a set's targets to its extra, each once.
+func (s *Snapshot) accompany(set *rrset) {
+	var target []byte
+	for rest := set.plain; len(rest) > 0; {
+		target, rest = set.target(rest)
+		apex := s.apexOf(string(target))
+		known := func(e rrset) bool { return bytes.Equal(e.owner, target) }
+		if apex < 0 || slices.ContainsFunc(set.extra, known) {
+			continue
+		}
+		n := s.find(target, &s.apexes[apex])
+		if n == nil || n.cut != nil {
+			continue
+		}
+		for _, a := range n.static {
+			if a.rrtype == dns.TypeA || a.rrtype == dns.TypeAAAA {
+				set.extra = append(set.extra, rrset{rrtype: a.rrtype, count: a.count, owner: target, plain: a.plain})
+			}
+		}
+	}
+}
+
+// set returns the RRset of that type at the name, nil when there is none.
+func (n *name) set(rrtype uint16) *rrset {
+	for i := range n.static {
+		if n.static[i].rrtype == rrtype {
+			return &n.static[i]
+		}
 	}
 	return nil
 }
@@ -113,7 +167,10 @@ func (s *Snapshot) at(wire string, apex int) *name {
 		n = &name{apex: apex}
 		s.names[wire] = n
 		if up := wire[1+wire[0]:]; len(wire) > len(s.apexes[apex].wire) {
-			s.at(up, apex)
+			above := s.at(up, apex)
+			if strings.HasPrefix(wire, "\x01*") {
+				above.wild = n
+			}
 		}
 	}
 	return n
@@ -132,63 +189,6 @@ func (s *Snapshot) apexOf(wire string) int {
 			return -1
 		}
 	}
-}
-
-func header(owner string, rrtype uint16) dns.RR_Header {
-	return dns.RR_Header{Name: owner, Rrtype: rrtype, Class: dns.ClassINET, Ttl: staticTTL}
-}
-
-// addresses returns a name server's A records, then its AAAA records.
-func addresses(server zones.Nameserver) (rrs []dns.RR) {
-	owner := dns.Fqdn(server.Name)
-	for _, a := range server.Addresses {
-		if a.Is4() {
-			rrs = append(rrs, &dns.A{Hdr: header(owner, dns.TypeA), A: a.AsSlice()})
-		}
-	}
-	for _, a := range server.Addresses {
-		if !a.Is4() {
-			rrs = append(rrs, &dns.AAAA{Hdr: header(owner, dns.TypeAAAA), AAAA: a.AsSlice()})
-		}
-	}
-	return rrs
-}
-
-// sameSet returns how many records from the first on are of one RRset.
-func sameSet(rrs []dns.RR) int {
-	n := 1
-	for n < len(rrs) && rrs[n].Header().Name == rrs[0].Header().Name && rrs[n].Header().Rrtype == rrs[0].Header().Rrtype {
-		n++
-	}
-	return n
-}
-
-// packSet packs an RRset, and those behind it as extra, after the question for
-// their owner.
-func packSet(owner string, rrs []dns.RR) (rrset, error) {
-	size := headerLen + 2*maxName
-	for _, rr := range rrs {
-		size += dns.Len(rr)
-	}
-	msg, names := make([]byte, size), map[string]int{}
-	off, err := dns.PackDomainName(owner, msg, headerLen, names, true)
-	if err != nil {
-		return rrset{}, err
-	}
-	off += 4
-	var sets []rrset
-	for len(rrs) > 0 {
-		start, n := off, sameSet(rrs)
-		for _, rr := range rrs[:n] {
-			if off, err = dns.PackRR(rr, msg, off, names, true); err != nil {
-				return rrset{}, err
-			}
-		}
-		sets = append(sets, rrset{rrtype: rrs[0].Header().Rrtype, count: uint16(n), wire: msg[start:off:off]})
-		rrs = rrs[n:]
-	}
-	sets[0].extra = sets[1:]
-	return sets[0], nil
 }
 
 // soaPointers returns where the three names of a packed SOA end in a

@@ -17,6 +17,7 @@ const (
 	FormErr                  // malformed (RFC 1035 section 4, RFC 6891, RFC 7871)
 	NotImp                   // an opcode nobody here knows
 	BadVers                  // an EDNS version above 0
+	Referred                 // NOERROR with a delegation's name servers
 	Unready                  // no reply: nothing was published yet
 	Panicked                 // no reply: a bug of ours, caught
 )
@@ -28,7 +29,7 @@ const Verdicts = int(Panicked) + 1
 func (v Verdict) String() string {
 	return [Verdicts]string{
 		"dropped", "answered", "nodata", "nxdomain", "truncated", "refused",
-		"servfail", "formerr", "notimp", "badvers", "unready", "panicked",
+		"servfail", "formerr", "notimp", "badvers", "referred", "unready", "panicked",
 	}[v]
 }
 

@@ -40,7 +40,7 @@ func (s serialState) next(r *zones.Registry, now time.Time) (next serialState, d
 // staticView digests what a secondary would copy: all of the registry but the
 // wishes of the moment (member states are answers, which move no serial).
 func staticView(r *zones.Registry) []byte {
-	sum := sha256.Sum256(fmt.Append(nil, r.Zone, r.Pools, len(r.Members)))
+	sum := sha256.Sum256(fmt.Append(nil, r.Zone, r.Pools, len(r.Members), r.Records, r.Delegations))
 	return sum[:]
 }
 

@@ -86,7 +86,7 @@ type field struct {
 const (
 	label = `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
 	under = `([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)` // as services and mail have them (RFC 8552)
-	path  = `(` + under + `\.)*` + under
+	names = `(` + under + `\.)*` + under
 )
 
 // forms are the patterns that more than one field has, and what they are to people.
@@ -94,9 +94,9 @@ var forms = map[string][2]string{
 	"label":   {`^` + label + `$`, "one label of a DNS name: 1 to 63 of a-z, 0-9 and hyphens, none at the ends"},
 	"domain":  {`^(` + label + `\.)*` + label + `$`, "a domain name: labels of 1 to 63 of a-z, 0-9 and hyphens, no dot at the end"},
 	"mailbox": {`^[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]{1,63}@(` + label + `\.)*` + label + `$`, "a mailbox such as hostmaster@example.org"},
-	"host":    {`^` + path + `$`, "a domain name: labels of 1 to 63 of a-z, 0-9, hyphens and underscores, no dot at the end"},
-	"target":  {`^(\.|` + path + `)$`, "a domain name in full without the last dot, or a dot alone for nobody"},
-	"owner":   {`^(@|\*|(\*\.)?` + path + `)$`, "a name relative to the zone: labels of a-z, 0-9, hyphens and underscores, *. in front for a wildcard, @ for the zone itself"},
+	"host":    {`^` + names + `$`, "a domain name: labels of 1 to 63 of a-z, 0-9, hyphens and underscores, no dot at the end"},
+	"target":  {`^(\.|` + names + `)$`, "a domain name in full without the last dot, or a dot alone for nobody"},
+	"owner":   {`^(@|\*|(\*\.)?` + names + `)$`, "a name relative to the zone: labels of a-z, 0-9, hyphens and underscores, *. in front for a wildcard, @ for the zone itself"},
 	"tag":     {`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`, "a tag: 1 to 63 letters, digits, dots, hyphens and underscores"},
 }
 
