@@ -21,6 +21,10 @@ type Options struct {
 	// Explain tells what a client, an address or a network, is handed out under
 	// a name, and why, in fields that the template of the zone page reads.
 	Explain func(client, name string) (any, error)
+	// Control takes the calls that change something, as on the unix socket, from
+	// who has Token's word and comes over TLS.
+	Control http.Handler
+	Token   func() (string, error)
 	// Ask puts a question to this node's own DNS over UDP; nil when it was
 	// answered.
 	Ask func(context.Context) error
@@ -31,32 +35,37 @@ type Options struct {
 func Handler(view func() View, o Options) http.Handler {
 	p := parse(o)
 	mux := http.NewServeMux()
-	on := func(path string, serve func(w http.ResponseWriter, r *http.Request, v View)) {
+	for path, serve := range p.routes() {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { serve(w, r, view()) })
 	}
-	on("/{$}", func(w http.ResponseWriter, _ *http.Request, v View) { p.overview(w, v) })
-	on("/members", func(w http.ResponseWriter, r *http.Request, v View) { p.members(w, v, r.URL.Query()) })
-	on("/members/{name}", func(w http.ResponseWriter, r *http.Request, v View) {
-		p.member(w, v, r.PathValue("name"), r.URL.Query().Get("span"))
-	})
-	on("/zone", func(w http.ResponseWriter, r *http.Request, v View) {
-		p.zone(w, v, r.URL.Query().Get("name"), r.URL.Query().Get("from"))
-	})
-	on("/node", func(w http.ResponseWriter, _ *http.Request, v View) { p.node(w, v) })
-	for _, file := range []string{"/style.css", "/icon.svg", "/live.js"} {
-		mux.Handle(file, http.FileServerFS(p.files))
+	for path, file := range map[string]string{
+		"/style.css": "style.css", "/icon.svg": "icon.svg", "/live.js": "live.js", "/api/v1/openapi.json": "openapi.json",
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, p.files, file) })
 	}
-
-	on("/api/v1/members", func(w http.ResponseWriter, _ *http.Request, v View) { members(w, v) })
-	on("/api/v1/members/{name}", func(w http.ResponseWriter, r *http.Request, v View) { member(w, v, r.PathValue("name")) })
-	on("/api/v1/status", func(w http.ResponseWriter, _ *http.Request, v View) { status(w, v) })
-
 	if o.Metrics != nil {
 		mux.Handle("/metrics", o.Metrics)
 	}
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
-	on("/readyz", p.ready)
-	return guard(mux, o.Hosts)
+	return guard(mux, o)
+}
+
+// routes are what is answered from a View.
+func (p pages) routes() map[string]func(http.ResponseWriter, *http.Request, View) {
+	return map[string]func(http.ResponseWriter, *http.Request, View){
+		"/{$}":                     p.overview,
+		"/members":                 p.members,
+		"/members/{name}":          p.member,
+		"/zone":                    p.zone,
+		"/node":                    p.node,
+		"/scores/{address}":        p.scores,
+		"/scores/{address}/{what}": p.scores,
+		"/api/v1/members":          members,
+		"/api/v1/members/{name}":   member,
+		"/api/v1/status":           status,
+		"/api/v1/explain":          p.explain,
+		"/healthz":                 func(w http.ResponseWriter, _ *http.Request, _ View) { say(w, http.StatusOK, "ok") },
+		"/readyz":                  p.ready,
+	}
 }
 
 // ready says whether the node should be asked: it has what it needs, and its

@@ -37,7 +37,8 @@ var orders = map[string]func(a, b monitor.Member) int{
 	"since":   func(a, b monitor.Member) int { return b.Since.Compare(a.Since) },
 }
 
-func (p pages) members(w http.ResponseWriter, v View, q url.Values) {
+func (p pages) members(w http.ResponseWriter, r *http.Request, v View) {
+	q := r.URL.Query()
 	l := list{Q: strings.TrimSpace(q.Get("q")), Site: q.Get("site"), Verdict: q.Get("verdict"), Sort: q.Get("sort"), Down: q.Get("down") == "1"}
 	for _, m := range v.Members {
 		if l.Sites = append(l.Sites, m.Site); l.takes(&m) {
@@ -132,7 +133,8 @@ type address struct {
 	Broken error   // why it cannot be read
 }
 
-func (p pages) member(w http.ResponseWriter, v View, name, key string) {
+func (p pages) member(w http.ResponseWriter, r *http.Request, v View) {
+	name, key := r.PathValue("name"), r.URL.Query().Get("span")
 	b := portrait{Name: name, Span: key, Spans: spans}
 	found := v.named(name)
 	if len(found) == 0 {

@@ -17,7 +17,7 @@ type count struct {
 	N    uint64
 }
 
-func (p pages) node(w http.ResponseWriter, v View) {
+func (p pages) node(w http.ResponseWriter, _ *http.Request, v View) {
 	b := self{Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
 	for _, word := range []string{"answered", "nodata", "nxdomain", "servfail", "refused", "truncated", "formerr", "dropped"} {
 		b.Queries = append(b.Queries, count{word, v.Queries[word]})

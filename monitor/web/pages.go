@@ -75,7 +75,7 @@ type overview struct {
 	More     int              // how many more of them there are
 }
 
-func (p pages) overview(w http.ResponseWriter, v View) {
+func (p pages) overview(w http.ResponseWriter, _ *http.Request, v View) {
 	var o overview
 	for _, m := range v.Members {
 		if verdict(m) != "out" && verdict(m) != "resort" {

@@ -31,8 +31,9 @@ type place struct {
 // mostPlaces bounds how many clients' answers one page works out.
 const mostPlaces = 40
 
-func (p pages) zone(w http.ResponseWriter, v View, name, from string) {
-	b := names{Name: name, From: from, Groups: namesOf(v.Registry), Places: placesOf(v.Registry)}
+func (p pages) zone(w http.ResponseWriter, r *http.Request, v View) {
+	name := r.URL.Query().Get("name")
+	b := names{Name: name, From: r.URL.Query().Get("from"), Groups: namesOf(v.Registry), Places: placesOf(v.Registry)}
 	if b.From == "" && len(b.Places) > 0 {
 		b.From = b.Places[0].Client
 	}

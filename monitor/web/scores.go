@@ -1,0 +1,193 @@
+package web
+
+import (
+	"encoding/csv"
+	"hash/fnv"
+	"math"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/timepool/timepool/monitor"
+)
+
+// The NTP Pool's addresses and shapes, for what reads those: /scores/ADDR,
+// /scores/ADDR/log and /scores/ADDR/json. A vantage is a monitor there.
+
+// scoreLog is the reply of /scores/ADDR/json.
+type scoreLog struct {
+	History  []scoreEntry   `json:"history"`
+	Monitors []scoreMonitor `json:"monitors"`
+	Server   scoreServer    `json:"server"`
+}
+
+type scoreEntry struct {
+	TS        int64    `json:"ts"`
+	Offset    *float64 `json:"offset,omitempty"` // seconds
+	Step      float64  `json:"step"`
+	Score     float64  `json:"score"`
+	MonitorID uint32   `json:"monitor_id"`
+	RTT       *float64 `json:"rtt,omitempty"` // milliseconds
+}
+
+type scoreMonitor struct {
+	ID     uint32  `json:"id"`
+	Name   string  `json:"name"`
+	Type   string  `json:"type"`
+	TS     string  `json:"ts"`
+	Score  float64 `json:"score"`
+	Status string  `json:"status"`
+}
+
+type scoreServer struct {
+	IP string `json:"ip"`
+}
+
+// scoreQuery is what a call asks for.
+type scoreQuery struct {
+	limit   int       // 1 … 10,000, default 100
+	since   time.Time // zero: the newest of the last four days, newest first; else oldest first
+	monitor string    // a vantage's name or number; "" or "*" is all
+}
+
+func parseScoreQuery(q url.Values) scoreQuery {
+	s := scoreQuery{limit: 100, monitor: strings.TrimPrefix(q.Get("monitor"), "*")}
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil {
+		s.limit = min(max(n, 1), 10000)
+	}
+	if epoch, err := strconv.ParseInt(q.Get("since"), 10, 64); err == nil && epoch > 0 {
+		s.since = time.Unix(epoch, 0)
+	}
+	return s
+}
+
+// monitorID numbers a vantage, alike on every node and for ever.
+func monitorID(vantage string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(vantage))
+	return h.Sum32() >> 1 // fits a signed number of 32 bits
+}
+
+// scores serves all three; what is "" (the member's page), log or json.
+func (p pages) scores(w http.ResponseWriter, r *http.Request, v View) {
+	what := r.PathValue("what")
+	addr, err := netip.ParseAddr(r.PathValue("address"))
+	i := slices.IndexFunc(v.Members, func(m monitor.Member) bool { return err == nil && m.Address == addr.Unmap() })
+	switch {
+	case i < 0 || what != "" && what != "log" && what != "json":
+		say(w, http.StatusNotFound, "server not found")
+		return
+	case what == "":
+		http.Redirect(w, r, link(v.Members[i].Name), http.StatusFound)
+		return
+	case p.History == nil:
+		say(w, http.StatusNotFound, "this node keeps no history")
+		return
+	}
+	points, err := p.logged(v.Members[i].Address, parseScoreQuery(r.URL.Query()))
+	switch {
+	case err != nil:
+		say(w, http.StatusInternalServerError, err.Error())
+	case what == "log":
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8") // browsers save text/csv
+		writeLog(w, points)
+	default:
+		reply(w, http.StatusOK, logOf(addr, points))
+	}
+}
+
+// logged reads the checks that q asks for; those that could not be made are not
+// the member's.
+func (p pages) logged(addr netip.Addr, q scoreQuery) (points []monitor.Point, err error) {
+	from := q.since
+	if from.IsZero() {
+		from = time.Now().Add(-4 * 24 * time.Hour)
+	}
+	for point, err := range p.History.Range(addr, from, time.Time{}) {
+		if err != nil {
+			return nil, err
+		}
+		name := point.Vantage
+		if point.Outcome == monitor.Unmeasured || q.monitor != "" && q.monitor != name && q.monitor != strconv.Itoa(int(monitorID(name))) {
+			continue
+		}
+		points = append(points, point)
+		if len(points) == q.limit && !q.since.IsZero() {
+			break
+		}
+		if len(points) == 2*q.limit+1000 { // only the newest are wanted
+			points = slices.Delete(points, 0, q.limit+1000)
+		}
+	}
+	if q.since.IsZero() {
+		points = points[max(0, len(points)-q.limit):]
+		slices.Reverse(points)
+	}
+	return points, nil
+}
+
+// told is a number as far as it means something, to nine digits.
+func told(f float64, timed bool) *float64 {
+	if !timed {
+		return nil
+	}
+	f = math.Round(f*1e9) / 1e9
+	return &f
+}
+
+func entryOf(p *monitor.Point) scoreEntry {
+	return scoreEntry{
+		TS: p.Time.Unix(), Offset: told(p.Offset.Seconds(), p.Timed()), Step: p.Step, Score: p.Score, MonitorID: monitorID(p.Vantage),
+		RTT: told(p.RTT.Seconds()*1000, p.Timed()),
+	}
+}
+
+func logOf(addr netip.Addr, points []monitor.Point) scoreLog {
+	l := scoreLog{History: []scoreEntry{}, Monitors: []scoreMonitor{}, Server: scoreServer{addr.Unmap().String()}}
+	latest := map[string]*monitor.Point{}
+	for i := range points {
+		p := &points[i]
+		l.History = append(l.History, entryOf(p))
+		if last := latest[p.Vantage]; last == nil || p.Time.After(last.Time) {
+			latest[p.Vantage] = p
+		}
+	}
+	for name, p := range latest {
+		l.Monitors = append(l.Monitors, scoreMonitor{monitorID(name), name, "monitor", p.Time.UTC().Format(time.RFC3339), math.Round(p.Score*10) / 10, "active"})
+	}
+	slices.SortFunc(l.Monitors, func(a, b scoreMonitor) int { return strings.Compare(a.Name, b.Name) })
+	return l
+}
+
+func writeLog(w http.ResponseWriter, points []monitor.Point) {
+	number := func(f *float64) string {
+		if f == nil {
+			return ""
+		}
+		return strconv.FormatFloat(*f, 'f', -1, 64)
+	}
+	out := csv.NewWriter(w)
+	defer out.Flush()
+	out.Write([]string{"ts_epoch", "ts", "offset", "step", "score", "monitor_id", "monitor_name", "rtt", "leap", "error"})
+	for i := range points {
+		p := &points[i]
+		e, leap, fault := entryOf(p), "", p.Err
+		if p.Leap != 0 {
+			leap = strconv.Itoa(int(p.Leap))
+		}
+		switch {
+		case p.Kiss != "":
+			fault = "kiss code " + p.Kiss
+		case p.Invalid != "":
+			fault = p.Invalid
+		}
+		out.Write([]string{
+			strconv.FormatInt(e.TS, 10), p.Time.UTC().Format(time.DateTime), number(e.Offset), number(told(e.Step, true)), number(told(e.Score, true)),
+			strconv.Itoa(int(e.MonitorID)), p.Vantage, number(e.RTT), leap, fault,
+		})
+	}
+}
