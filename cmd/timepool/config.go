@@ -18,7 +18,7 @@ type Config struct {
 	Data     string      `yaml:"data" default:"/var/lib/timepool" doc:"Folder for scores and history. Made when missing."`
 	Registry string      `yaml:"registry" default:"/etc/timepool/pool.yaml" doc:"The pool.yaml; members.d beside it is read as well."`
 	DNS      DNSConfig   `yaml:"dns" doc:"The name server."`
-	HTTP     HTTPConfig  `yaml:"http" doc:"The read-only pages and API."`
+	HTTP     HTTPConfig  `yaml:"http" doc:"The pages and the API."`
 	Socket   string      `yaml:"socket" default:"/run/timepool/timepool.sock" doc:"Unix socket over which the command line talks to this node."`
 	GeoIP    string      `yaml:"geoip" doc:"MMDB file (City or Country) that places clients outside the registry's networks."`
 	Probe    ProbeConfig `yaml:"probe" doc:"How members are measured."`
@@ -45,6 +45,8 @@ type HTTPConfig struct {
 	Off    bool           `yaml:"off" doc:"No pages."`
 	Listen netip.AddrPort `yaml:"listen" default:"127.0.0.1:8053" doc:"Address and port; loopback unless a proxy stands in front."`
 	Hosts  []string       `yaml:"hosts" doc:"Host names a browser may use for it, besides IP addresses and localhost."`
+	TLS    TLSConfig      `yaml:"tls" doc:"Serve HTTPS with this certificate; plain HTTP unless given."`
+	Token  string         `yaml:"token_file" doc:"File with a word of 16 characters or more; who knows it may do over HTTPS what the unix socket allows. Nobody may unless given."`
 }
 
 // ProbeConfig says how members are measured.
@@ -105,6 +107,12 @@ func loadConfig(path string) (Config, error) {
 	if s := c.Probe.Source; len(s) == 2 && s[0].Is4() == s[1].Is4() {
 		doc.Fault("wants at most one IPv4 and one IPv6 address", "probe", "source")
 	}
+	if t := c.HTTP.TLS; (t.Cert == "") != (t.Key == "") {
+		doc.Fault("wants both cert and key", "http", "tls")
+	}
+	if c.HTTP.Token != "" && c.HTTP.TLS.Cert == "" {
+		doc.Fault("wants http.tls: the token must not pass in the clear", "http", "token_file")
+	}
 	if err := doc.Err(); err != nil {
 		return c, fail(exitInvalid, err)
 	}
@@ -113,7 +121,7 @@ func loadConfig(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("node file: %w", err)
 	}
-	for _, p := range []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets} {
+	for _, p := range []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}

@@ -108,6 +108,9 @@ func (n *node) open(static bool) error {
 		if n.httpListener, err = net.Listen("tcp", c.HTTP.Listen.String()); err != nil {
 			return fmt.Errorf("http: %w", err)
 		}
+		if n.httpListener, err = n.secured(n.httpListener); err != nil {
+			return err
+		}
 	}
 	n.dns = resolver.NewServer(resolver.Config{
 		Listen: c.DNS.Listen, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections}, Log: log,
@@ -160,7 +163,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	g.Go(func() error { return n.publishLoop(ctx, g, hangups) })
 	g.Go(func() error { return n.serveHTTP(ctx, n.controlServer(), n.socketListener) })
 	if n.httpListener != nil {
-		n.log.Info("http", "url", "http://"+n.httpListener.Addr().String()+"/")
+		n.log.Info("http", "url", n.scheme()+n.httpListener.Addr().String()+"/")
 		g.Go(func() error {
 			return n.serveHTTP(ctx, web.NewServer(web.Handler(n.view, n.webOptions())), n.httpListener)
 		})

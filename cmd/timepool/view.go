@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
+	"net"
+	"net/http"
 	"slices"
 
 	"github.com/timepool/timepool/monitor/web"
@@ -24,10 +27,46 @@ func (n *node) view() web.View {
 
 // webOptions are what the pages ask of the other rooms.
 func (n *node) webOptions() web.Options {
-	return web.Options{
+	o := web.Options{
 		Hosts: n.config.HTTP.Hosts, Metrics: n.metricsHandler(), History: n.history, Ask: n.dns.Ask,
 		Explain: func(client, name string) (any, error) { return n.explain(client, name) },
 	}
+	if path := n.config.HTTP.Token; path != "" {
+		control := n.controlServer().Handler
+		o.Token = func() (string, error) { return readToken(path) }
+		o.Control = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n.log.Info("called over https", "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr)
+			control.ServeHTTP(w, r)
+		})
+	}
+	return o
+}
+
+// secured puts TLS before the pages where the node file has a certificate, and
+// looks at the token, so that faults of both are told before anything is served.
+func (n *node) secured(l net.Listener) (net.Listener, error) {
+	c := n.config.HTTP
+	if c.Token != "" {
+		if _, err := readToken(c.Token); err != nil {
+			return l, fail(exitInvalid, err)
+		}
+	}
+	if c.TLS.Cert == "" {
+		return l, nil
+	}
+	pair, err := openCertificate(c.TLS, n.log)
+	if err != nil {
+		return l, fail(exitInvalid, err)
+	}
+	return tls.NewListener(l, pair.config("http/1.1")), nil
+}
+
+// scheme is how addresses of the pages begin.
+func (n *node) scheme() string {
+	if n.config.HTTP.TLS.Cert != "" {
+		return "https://"
+	}
+	return "http://"
 }
 
 // reloadsKept is how many reloads the node's page shows.
