@@ -102,7 +102,7 @@ func TestOverviewShowsEverybody(t *testing.T) {
 
 func TestMemberPageTellsWhy(t *testing.T) {
 	text := page(t, pool(), "/members/ntp1.fra")
-	for _, want := range []string{"10.16.0.11", "fd12:3456:10::11", "offset 12 µs", "no answer within 3 s", "GPS", "lost in it"} {
+	for _, want := range []string{"10.16.0.11", "fd12:3456:10::11", "offset 12 µs", "no answer within 3 s", "GPS", "lost in it", "<li>checks: 0, 0 of them not good"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -31,6 +31,7 @@ var words = template.FuncMap{
 		}
 		return p.Addresses[0].Charts.Span.Key
 	},
+	"told":    func(now time.Time, m monitor.Member) []string { return m.Lines(now)[1:] }, // the first is the verdict
 	"chips":   chips,
 	"words":   func() []string { return []string{"in", "resort", "out", "drain", "off", "monitor", "fallback"} },
 	"minus":   func(a, b int) int { return a - b },
