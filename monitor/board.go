@@ -72,12 +72,14 @@ type verdict struct {
 	early    bool
 	since    time.Time
 	servable bool // the registry wants it handed out
+	paused   bool // nor does its score move
 }
 
 // host is one member's addresses that are watched.
 type host struct {
-	addrs []netip.Addr
-	own   bool
+	addrs  []netip.Addr
+	own    bool
+	paused bool
 }
 
 // NewBoard returns a Board that watches nothing yet.
@@ -114,9 +116,9 @@ func (b *Board) Watch(reg *zones.Registry) {
 		if m.State == zones.Off {
 			continue
 		}
-		b.hosts = append(b.hosts, host{m.Addresses, slices.ContainsFunc(m.Addresses, own)})
+		b.hosts = append(b.hosts, host{m.Addresses, slices.ContainsFunc(m.Addresses, own), m.Paused})
 		for _, a := range m.Addresses {
-			v := &verdict{since: now.Round(0), servable: m.Servable()}
+			v := &verdict{since: now.Round(0), servable: m.Servable(), paused: m.Paused}
 			if was := old[a]; was != nil {
 				v.standing, v.since = was.standing, was.since
 			}
@@ -170,7 +172,7 @@ func (b *Board) Record(s Sample) Row {
 			b.doubt(now)
 		}
 	}
-	e.row = e.row.After(s, b.profile, b.frozen != "")
+	e.row = e.row.After(s, b.profile, b.frozen != "" || v != nil && v.paused)
 	e.arrived(b.clock(now), now, prev)
 	b.keep(e.row)
 

@@ -48,6 +48,9 @@ func (b *Board) voters(now time.Time) []voter {
 				hosts[i].hear(&e.row.Sample)
 			}
 		}
+		if h.paused { // whatever happens to it is meant
+			hosts[i].silent, hosts[i].unmeasured, hosts[i].valid = false, false, false
+		}
 	}
 	return hosts
 }

@@ -27,6 +27,7 @@ type Member struct {
 	RefID    string        `json:"refid"`
 	Lost     int           `json:"lost"` // unanswered exchanges of the last check
 	Outcome  string        `json:"outcome"`
+	Paused   bool          `json:"paused"`   // in a maintenance window: the score stands, alerts are muted
 	Standing string        `json:"standing"` // in, resort, out: the Board's verdict before the registry's wishes
 
 	Fault        Fault         `json:"fault"` // "" when nothing is wrong
@@ -79,7 +80,7 @@ func family(a netip.Addr) int { return truth(a.Unmap().Is6()) }
 
 func member(m *zones.Member, a netip.Addr, s zones.Score, r Row) Member {
 	l := Member{
-		Name: m.Name, Address: a, Site: m.Site, Netspeed: m.Netspeed,
+		Name: m.Name, Address: a, Site: m.Site, Netspeed: m.Netspeed, Paused: m.Paused,
 		State: stateWords[m.State], Standing: standingWords[s.Standing],
 		Score: s.Value, In: s.Standing == zones.In, Since: s.Since, Why: s.Why,
 		Checked: r.Time, Offset: r.Offset, RTT: r.RTT, Stratum: r.Stratum, Leap: r.Leap, Lost: r.Lost,

@@ -30,6 +30,7 @@ func (c *checker) check() {
 	c.records()
 	c.delegations()
 	c.floors()
+	c.windows()
 }
 
 func (c *checker) warn(f strict.Fault, what string) {

@@ -84,7 +84,7 @@ func memberWords(m Member) words {
 	if m.Reason != "" {
 		state += " (" + m.Reason + ")"
 	}
-	return words{{"address", texts(m.Addresses)}, {"site", m.Site}, {"country", m.Country}, {"position", fmt.Sprint(m.At.Lat, " ", m.At.Lon)}, {"netspeed", m.Netspeed}, {"state", state}, {"tag", m.Tags}}
+	return words{{"address", texts(m.Addresses)}, {"site", m.Site}, {"country", m.Country}, {"position", fmt.Sprint(m.At.Lat, " ", m.At.Lon)}, {"netspeed", m.Netspeed}, {"state", state}, {"paused", m.Paused}, {"tag", m.Tags}}
 }
 
 // tenants are the pools but the whole one, whose values are the zone's.

@@ -13,12 +13,13 @@ import (
 // changes it afterwards, so it is shared without a lock. The tags are the form
 // of the file; package strict tells how to read them.
 type Registry struct {
-	Zone     Zone         `yaml:"zone,required" doc:"The delegated zone and what holds for every name in it."`
-	Sites    []Site       `yaml:"sites" doc:"Locations by name; each is a name below the apex."` // sorted by name
-	Members  []Member     `yaml:"members" doc:"The NTP servers; more of them may stand in members.d/*.yaml."`
-	Prefer   []Preference `yaml:"prefer" doc:"By site: the sites that are nearest to it whatever the map says, nearest first."`
-	Profiles []Profile    `yaml:"profiles" doc:"Ways to judge clocks, by name, beside lan and ntppool, for zone.profile."`
-	Pools    []Pool       `yaml:"pools" doc:"Names of their own for teams, by name: dmz.pool.example, 0.dmz.pool.example …"` // Pools[0] is the whole pool, Name ""; tenants follow, sorted by name
+	Zone        Zone         `yaml:"zone,required" doc:"The delegated zone and what holds for every name in it."`
+	Sites       []Site       `yaml:"sites" doc:"Locations by name; each is a name below the apex."` // sorted by name
+	Members     []Member     `yaml:"members" doc:"The NTP servers; more of them may stand in members.d/*.yaml."`
+	Prefer      []Preference `yaml:"prefer" doc:"By site: the sites that are nearest to it whatever the map says, nearest first."`
+	Profiles    []Profile    `yaml:"profiles" doc:"Ways to judge clocks, by name, beside lan and ntppool, for zone.profile."`
+	Maintenance []Window     `yaml:"maintenance" doc:"Times in which members are worked on, by name."`
+	Pools       []Pool       `yaml:"pools" doc:"Names of their own for teams, by name: dmz.pool.example, 0.dmz.pool.example …"` // Pools[0] is the whole pool, Name ""; tenants follow, sorted by name
 
 	Records     []Record     `yaml:"records" doc:"What stands beside the pool: TXT, MX, SRV, CAA, CNAME, PTR and addresses of other names."`
 	Delegations []Delegation `yaml:"delegations" doc:"Names below zone.name (not below those of also) that other name servers answer for."`
@@ -117,6 +118,7 @@ type Member struct {
 	Reason    string       `yaml:"reason" max:"200" doc:"Why the state is not active, for people."`
 	Tags      []string     `yaml:"tags" max:"64" form:"tag" doc:"What pools choose by."`
 	Line      string       `yaml:"-"` // "pool.yaml:41", for messages
+	Paused    bool         `yaml:"-"` // in a maintenance window, by Registry.At: its score stands, nobody is woken
 }
 
 // Pool is the whole pool (Name "") or a tenant's: the members that carry one

@@ -64,6 +64,17 @@ var keys = map[string]map[string]struct{ good, bad, beyond []string }{
 		"bands":             {good: []string{"[{up_to: 3s, from: 2, to: -4}]"}, bad: []string{"[]", "[[5ms, 1, 1]]", "[{up_to: 5ms, from: 1}]", "[{up_to: 5ms, from: 3, to: 1}]"}, beyond: []string{"[{up_to: 0s, from: 1, to: 1}]", "[{up_to: 5ms, from: 0, to: 1}]"}},
 		"beyond":            {good: []string{"-5", "0.5"}, bad: []string{"2", "low"}},
 	},
+	"window": {
+		"members":    {good: []string{"[a, gone]"}, bad: []string{"a", "[A]"}},
+		"sites":      {good: []string{"[fra]"}, bad: []string{"fra", "[5]"}, beyond: []string{"[tyo]"}},
+		"tags":       {good: []string{"[x]"}, bad: []string{"x", "['']"}},
+		"start":      {good: []string{"2026-03-01 22:00", "'2026-12-31 00:00'"}, bad: []string{"2026-03-01", "22:00", "2026-03-01T22:00:00Z"}, beyond: []string{"2026-02-30 22:00"}},
+		"in":         {good: []string{"UTC", "Europe/Berlin"}, bad: []string{"5"}, beyond: []string{"Europe/Nowhere", "Local"}},
+		"for":        {good: []string{"1m", "168h"}, bad: []string{"60", "1d"}, beyond: []string{"1s", "169h"}},
+		"every_days": {good: []string{"1", "366"}, bad: []string{"0", "367", "week"}},
+		"drain":      {good: []string{"0s", "10h"}, bad: []string{"15"}, beyond: []string{"25h"}},
+		"reason":     {good: []string{"CHG-4711"}, bad: []string{"4711"}},
+	},
 	"site": {
 		"continent": {good: append([]string{}, Continents...), bad: []string{"eurasia", "Europe", "5", ""}},
 		"country":   {good: []string{"de", "uk", "fr"}, bad: []string{"DE", "germany", "d", "5"}, beyond: []string{"xx"}},
@@ -116,6 +127,7 @@ func render(mapping, key, value string) string {
 		"site":    {"country": "de"},
 		"member":  {"name": "a", "addresses": "[10.0.0.1]"},
 		"pool":    {"tags": "[x]"},
+		"window":  {"sites": "[fra]", "start": "2026-03-01 22:00", "for": "2h"},
 		"profile": {"bands": "[{up_to: 5ms, from: 1, to: 1}]"},
 		"record":  {"name": "www", "txt": "[x]"}, "delegation": {"nameservers": "{ns.other.example: []}"},
 	}
@@ -127,8 +139,8 @@ func render(mapping, key, value string) string {
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
-	return fmt.Sprintf("zone: %s\nsites: {fra: %s}\nmembers: [%s]\npools: {dmz: %s}\nprofiles: {slow: %s}\nrecords: [%s]\ndelegations: {sub: %s}\n",
-		flow("zone"), flow("site"), flow("member"), flow("pool"), flow("profile"), flow("record"), flow("delegation"))
+	return fmt.Sprintf("zone: %s\nsites: {fra: %s}\nmembers: [%s]\npools: {dmz: %s}\nprofiles: {slow: %s}\nrecords: [%s]\ndelegations: {sub: %s}\nmaintenance: {patch: %s}\n",
+		flow("zone"), flow("site"), flow("member"), flow("pool"), flow("profile"), flow("record"), flow("delegation"), flow("window"))
 }
 
 // TestSchemaAgrees holds schema and decoder against each other, value by value.
@@ -184,7 +196,7 @@ func TestSchemaCovered(t *testing.T) {
 	root := inner(Schema()).Properties
 	for mapping, n := range map[string]node{"zone": root["zone"], "site": inner(root["sites"].AdditionalProperties),
 		"member": inner(root["members"].Items), "pool": inner(root["pools"].AdditionalProperties), "profile": inner(root["profiles"].AdditionalProperties),
-		"record": inner(root["records"].Items), "delegation": inner(root["delegations"].AdditionalProperties)} {
+		"record": inner(root["records"].Items), "delegation": inner(root["delegations"].AdditionalProperties), "window": inner(root["maintenance"].AdditionalProperties)} {
 		if got, want := slices.Sorted(maps.Keys(n.Properties)), slices.Sorted(maps.Keys(keys[mapping])); !slices.Equal(got, want) {
 			t.Errorf("%s: schema has %v, tried are %v", mapping, got, want)
 		}

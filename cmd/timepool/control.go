@@ -7,6 +7,7 @@ import (
 
 	"github.com/timepool/timepool/monitor"
 	"github.com/timepool/timepool/resolver"
+	"github.com/timepool/timepool/zones"
 )
 
 // Status is what a node says of itself.
@@ -19,6 +20,7 @@ type Status struct {
 	Answering  bool              `json:"answering"` // DNS sockets are open
 	Monitor    monitor.Status    `json:"monitor"`
 	Notices    []string          `json:"notices"`     // pools on their last resort, or empty
+	Overrides  []zones.Override  `json:"overrides"`   // that count now
 	LastReload *Reload           `json:"last_reload"` // null before the first
 	Queries    map[string]uint64 `json:"queries"`     // by verdict, since the start
 }
@@ -30,19 +32,25 @@ func (n *node) controlServer() *http.Server {
 	mux.HandleFunc("GET /v1/members", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.members()) })
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.status()) })
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
-		outcome, ok := n.askReload(r.Context(), r.URL.Query().Get("force") == "1")
-		if !ok {
+		var outcome Reload
+		if !n.inLoop(r.Context(), func() { outcome = n.reload(r.URL.Query().Get("force") == "1") }) {
 			refuse(w, http.StatusServiceUnavailable, "the node is ending")
 			return
 		}
 		reply(w, outcome)
+	})
+	for _, v := range overrideVerbs {
+		mux.HandleFunc("POST /v1/"+v.verb, n.handleOverride(v.state, v.lifts))
+	}
+	mux.HandleFunc("GET /v1/overrides", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, append([]zones.Override{}, n.inForce.Load().record...))
 	})
 	mux.HandleFunc("GET /v1/explain", n.handleExplain)
 	mux.HandleFunc("GET /v1/what-if", n.handleWhatIf)
 	for pattern, handler := range n.extra {
 		mux.HandleFunc(pattern, handler)
 	}
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ConnContext: withPeer}
 }
 
 func reply(w http.ResponseWriter, v any) {
@@ -79,7 +87,7 @@ func (n *node) status() Status {
 	return Status{
 		Version: buildVersion(), Zone: current.registry.Zone.Name, Generation: current.number, Serial: current.snapshot.Serial,
 		Uptime: time.Since(n.started), Answering: n.dnsOpen.Load(), Monitor: n.monitorStatus(), Notices: n.notices(),
-		LastReload: n.lastReload(), Queries: queries(n.dns.Counters()),
+		Overrides: append([]zones.Override{}, zones.Current(current.record, time.Now())...), LastReload: n.lastReload(), Queries: queries(n.dns.Counters()),
 	}
 }
 

@@ -36,12 +36,13 @@ func (n *node) tryReload(force bool) Reload {
 	}
 	next := *current
 	var changes []string
-	if registry.Digest != current.registry.Digest {
-		if lost := zones.Losses(current.registry, registry, n.eligible); len(lost) > 0 && !force {
+	if registry.Digest != current.base.Digest {
+		if lost := zones.Losses(current.base, registry, n.eligible); len(lost) > 0 && !force {
 			return Reload{Waits: true, Why: "it would lose too much: " + strings.Join(lost, "; ")}
 		}
-		changes = zones.Diff(current.registry, registry)
-		next.registry = registry
+		changes = zones.Diff(current.base, registry)
+		next.base = registry
+		next.registry, next.changes = registry.At(time.Now(), next.record)
 		n.warn(registry)
 	}
 	geoip, err := current.geoip.refresh()
@@ -58,7 +59,7 @@ func (n *node) tryReload(force bool) Reload {
 	if !slices.Equal(next.cookies, current.cookies) {
 		changes = append(changes, "cookie secrets: "+n.config.DNS.CookieSecrets+" read again")
 	}
-	if len(changes) == 0 && next.registry == current.registry {
+	if len(changes) == 0 && next.base == current.base {
 		return Reload{Accepted: true}
 	}
 	next.number++

@@ -130,6 +130,9 @@ func (a *app) printStatus(s Status) error {
 	for _, notice := range s.Notices {
 		lines = append(lines, "notice      "+notice)
 	}
+	for _, o := range s.Overrides {
+		lines = append(lines, "override    "+overrideLine(o))
+	}
 	if r := s.LastReload; r != nil && !r.Accepted {
 		lines = append(lines, "last edit   refused: "+r.Why)
 	}

@@ -37,7 +37,7 @@ type node struct {
 	inForce  atomic.Pointer[generation]
 	reloads  atomic.Pointer[[]Reload] // newest first
 	dnsOpen  atomic.Bool
-	asks     chan reloadAsk
+	asks     chan func() // for the publish loop to do
 	lastTold atomic.Pointer[told]
 
 	httpListener   net.Listener // nil without pages
@@ -49,7 +49,10 @@ type node struct {
 // generation is what is in force together.
 type generation struct {
 	number    uint64
-	registry  *zones.Registry
+	base      *zones.Registry  // as it was read
+	record    []zones.Override // oldest first
+	registry  *zones.Registry  // base with the overrides and maintenance windows of now …
+	changes   time.Time        // … and when those change next; zero: never
 	geoip     geoFile
 	cookies   []resolver.Secret
 	atlas     *zones.Atlas
@@ -63,7 +66,7 @@ type generation struct {
 // openNode loads what the node file names and binds what can be bound early,
 // so that every fault of configuration is told before anything is served.
 func openNode(c Config, static bool, log *slog.Logger) (*node, error) {
-	n := &node{config: c, log: log, started: time.Now(), asks: make(chan reloadAsk)}
+	n := &node{config: c, log: log, started: time.Now(), asks: make(chan func())}
 	if err := n.open(static); err != nil {
 		n.close()
 		return nil, err
@@ -116,8 +119,15 @@ func (n *node) open(static bool) error {
 		Listen: c.DNS.Listen, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections}, Log: log,
 	})
 	serial := loadSerial(n.serialPath(), log)
-	n.watchMembers(registry)
-	return n.publish(generation{number: 1, registry: registry, geoip: geoip, cookies: cookies, serial: serial})
+	g := generation{number: 1, base: registry, geoip: geoip, cookies: cookies, serial: serial}
+	if n.history != nil {
+		if g.record, err = n.history.Overrides(); err != nil {
+			return err
+		}
+	}
+	g.registry, g.changes = registry.At(time.Now(), g.record)
+	n.watchMembers(g.registry)
+	return n.publish(g)
 }
 
 // openMonitor makes board and prober over the opened history.

@@ -23,12 +23,6 @@ const epoch = time.Hour
 // epochAt numbers the epochs, alike on all nodes.
 func epochAt(now time.Time) uint64 { return uint64(now.Unix() / int64(epoch/time.Second)) }
 
-// reloadAsk is somebody waiting for the registry to be read again.
-type reloadAsk struct {
-	force bool
-	reply chan<- Reload
-}
-
 // publishLoop is the only place where what is in force is replaced. It opens
 // the DNS sockets once there are scores to trust: at once after a short
 // restart, else after every member has been checked once.
@@ -50,7 +44,10 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-cha
 	for {
 		redeal := time.After(time.Until(time.Now().Truncate(epoch).Add(epoch)))
 		told = n.tellChanges(told)
-		var serialDue <-chan time.Time
+		var serialDue, states <-chan time.Time
+		if next := n.inForce.Load().changes; !next.IsZero() {
+			states = time.After(time.Until(next))
+		}
 		if due := n.inForce.Load().serialDue; !due.IsZero() {
 			serialDue = time.After(time.Until(due))
 		}
@@ -70,6 +67,10 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-cha
 			if err = n.republish(); err != nil {
 				n.log.Error("build failed, the former answers stay", "error", err)
 			}
+		case <-states:
+			if err = n.overlay(*n.inForce.Load()); err != nil {
+				n.log.Error("build failed, the former answers stay", "error", err)
+			}
 		case <-serialDue:
 			if err = n.republish(); err != nil {
 				n.log.Error("build failed, the former answers stay", "error", err)
@@ -84,7 +85,7 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-cha
 		case <-hangups:
 			n.reload(false)
 		case ask := <-n.asks:
-			ask.reply <- n.reload(ask.force)
+			ask()
 		}
 	}
 }

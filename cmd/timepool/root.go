@@ -44,6 +44,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 		a.explainCommand(), a.whatIfCommand(),
 		a.respondCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand(),
 	)
+	root.AddCommand(a.overrideCommands()...)
 	return root
 }
 

@@ -53,14 +53,15 @@ func newLogger(w io.Writer, c LogConfig) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-// askReload has the publish loop re-read the registry and waits for the
-// outcome; false when the node is ending.
-func (n *node) askReload(ctx context.Context, force bool) (Reload, bool) {
-	reply := make(chan Reload, 1)
+// inLoop runs f in the publish loop, the only place where what is in force is
+// replaced, and waits for it; false when the node is ending.
+func (n *node) inLoop(ctx context.Context, f func()) bool {
+	done := make(chan struct{})
 	select {
-	case n.asks <- reloadAsk{force, reply}:
-		return <-reply, true
+	case n.asks <- func() { f(); close(done) }:
+		<-done
+		return true
 	case <-ctx.Done():
-		return Reload{}, false
+		return false
 	}
 }

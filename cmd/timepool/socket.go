@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -42,6 +44,26 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
 	return l, nil
+}
+
+type peerKey struct{}
+
+// withPeer notes in a connection's context who is on the other end.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	uid, name := peerUID(c), "somebody"
+	if uid >= 0 {
+		name = fmt.Sprintf("uid %d", uid)
+		if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+			name = fmt.Sprintf("%s (%s)", u.Username, name)
+		}
+	}
+	return context.WithValue(ctx, peerKey{}, name)
+}
+
+// peerOf is whom withPeer noted: "root (uid 0)".
+func peerOf(ctx context.Context) string {
+	name, _ := ctx.Value(peerKey{}).(string)
+	return name
 }
 
 // ask calls the running node, on --socket or else the node file's, and decodes

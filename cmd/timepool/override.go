@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// overrideVerbs are the commands, what each wants of the member, and for those
+// that lift an override, which.
+var overrideVerbs = []struct {
+	verb, short  string
+	state, lifts zones.State
+}{
+	{"drain", "Take a member out of new answers of this node; it is still probed", zones.Drain, zones.Active},
+	{"undrain", "Lift the drain of a member", zones.Active, zones.Drain},
+	{"off", "Take a member out of new answers of this node and do not probe it", zones.Off, zones.Active},
+	{"on", "Lift the off of a member", zones.Active, zones.Off},
+}
+
+func (a *app) overrideCommands() (commands []*cobra.Command) {
+	for _, v := range overrideVerbs {
+		var reason, until string
+		c := &cobra.Command{
+			Use:   v.verb + " MEMBER --reason TEXT",
+			Short: v.short,
+			Args:  cobra.ExactArgs(1),
+			RunE: action(func(c *cobra.Command, args []string) error {
+				end, err := parseUntil(until, time.Now())
+				if err == nil && reason == "" {
+					err = fmt.Errorf("%s: say why with --reason", v.verb)
+				}
+				if err != nil {
+					return fail(exitUsage, err)
+				}
+				q := url.Values{"member": args, "reason": {reason}}
+				if !end.IsZero() {
+					q.Set("until", end.Format(time.RFC3339Nano))
+				}
+				var o zones.Override
+				if err := a.ask(c.Context(), "POST", "/v1/"+v.verb+"?"+q.Encode(), &o); err != nil {
+					return err
+				}
+				if a.output == "json" {
+					return printJSON(a.out, o)
+				}
+				_, err = fmt.Fprintln(a.out, overrideLine(o))
+				return err
+			}),
+		}
+		c.Flags().StringVar(&reason, "reason", "", "why, for people: a ticket, say")
+		if v.state != zones.Active {
+			c.Flags().StringVar(&until, "until", "", "when it ends by itself: 2h, 17:30, 2026-12-01 17:30 (local time), or as RFC 3339 says")
+		}
+		commands = append(commands, c)
+	}
+	return append(commands, a.overridesCommand())
+}
+
+// parseUntil reads a moment to come; none for "".
+func parseUntil(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	end, err := time.Parse(time.RFC3339, text)
+	if d, e := time.ParseDuration(text); e == nil {
+		end, err = now.Add(d), nil
+	} else if t, e := time.ParseInLocation("2006-01-02 15:04", text, now.Location()); e == nil {
+		end, err = t, nil
+	} else if t, e := time.Parse("15:04", text); e == nil {
+		y, m, d := now.Date()
+		end, err = time.Date(y, m, d, t.Hour(), t.Minute(), 0, 0, now.Location()), nil
+		if !end.After(now) {
+			end = time.Date(y, m, d+1, t.Hour(), t.Minute(), 0, 0, now.Location())
+		}
+	}
+	if err != nil || !end.After(now) {
+		return time.Time{}, fmt.Errorf("--until %q: wants a time to come, such as 2h, 17:30 or 2026-12-01 17:30", text)
+	}
+	return end, nil
+}
+
+// overrideLine tells one override: "ntp1.fra drain by root (uid 0) since … until …: CHG-4711".
+func overrideLine(o zones.Override) string {
+	state := o.State.String()
+	if o.State == zones.Active {
+		state = "override lifted"
+	}
+	line := fmt.Sprintf("%s: %s by %s at %s", o.Member, state, o.By, o.At.Local().Format("2006-01-02 15:04:05 MST"))
+	if !o.Until.IsZero() {
+		line += " until " + o.Until.Local().Format("2006-01-02 15:04 MST")
+	}
+	return line + ": " + o.Reason
+}
+
+func (a *app) overridesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "overrides",
+		Short: "List who drained or switched off what, when and why, lifted ones too",
+		Args:  cobra.NoArgs,
+		RunE: action(func(c *cobra.Command, _ []string) error {
+			record := []zones.Override{}
+			if err := a.ask(c.Context(), "GET", "/v1/overrides", &record); err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return printJSON(a.out, record)
+			}
+			for _, o := range record {
+				fmt.Fprintln(a.out, overrideLine(o))
+			}
+			return nil
+		}),
+	}
+}
+
+// handleOverride answers POST /v1/drain?member=…&reason=…&until=… and its like.
+func (n *node) handleOverride(state, lifts zones.State) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		o := zones.Override{Member: r.FormValue("member"), State: state, Reason: r.FormValue("reason"), By: peerOf(r.Context()), At: time.Now().UTC().Round(0)}
+		var err error
+		if until := r.FormValue("until"); until != "" {
+			o.Until, err = time.Parse(time.RFC3339, until)
+		}
+		if err == nil && !n.inLoop(r.Context(), func() { err = n.override(o, lifts) }) {
+			err = errors.New("the node is ending")
+		}
+		if err != nil {
+			refuse(w, http.StatusConflict, err.Error())
+			return
+		}
+		reply(w, o)
+	}
+}
+
+// override keeps o and puts it in force. Only the publish loop calls it.
+func (n *node) override(o zones.Override, lifts zones.State) error {
+	next := *n.inForce.Load()
+	named := func(m zones.Member) bool { return m.Name == o.Member }
+	i := slices.IndexFunc(next.base.Members, named)
+	current := zones.Current(next.record, o.At)
+	switch {
+	case n.history == nil:
+		return errors.New("static: nothing is kept, so there are no overrides")
+	case i < 0:
+		return fmt.Errorf("member %s: the registry has none of that name", o.Member)
+	case o.Reason == "":
+		return errors.New("an override wants a reason")
+	case lifts != zones.Active && !slices.ContainsFunc(current, func(c zones.Override) bool { return c.Member == o.Member && c.State == lifts }):
+		return fmt.Errorf("member %s: no %s to lift by command; the registry has it %s", o.Member, lifts, next.base.Members[i].State)
+	}
+	if err := n.history.PutOverride(o); err != nil {
+		return err
+	}
+	n.log.Info("override", "says", overrideLine(o))
+	next.record = append(slices.Clip(next.record), o)
+	return n.overlay(next)
+}
+
+// overlay puts g in force with the overrides and windows of now.
+func (n *node) overlay(g generation) error {
+	before := n.inForce.Load().registry
+	g.registry, g.changes = g.base.At(time.Now(), g.record)
+	n.watchMembers(g.registry)
+	if err := n.publish(g); err != nil {
+		n.watchMembers(before)
+		return err
+	}
+	if lines := zones.Diff(before, g.registry); len(lines) > 0 {
+		n.log.Info("states changed", "changes", lines)
+	}
+	return nil
+}
