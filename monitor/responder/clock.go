@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,6 +27,11 @@ type Clock struct {
 	precision int8
 	log       *slog.Logger
 	current   atomic.Pointer[Announcement]
+	drains    struct {
+		sync.Mutex
+		by map[string]Drained
+	}
+	census census // of who asks while it is drained
 }
 
 // heard is a Source and the last thing it said.
@@ -37,8 +44,9 @@ type heard struct {
 // Announcement is a State and where it comes from.
 type Announcement struct {
 	State  State
-	Source string // name of the Source; "" when none answers
-	Why    error  // what the sources that do not answer said; nil when the first one answers
+	Source string    // name of the Source; "" when none answers
+	Why    error     // what the sources that do not answer said; nil when the first one answers
+	Drains []Drained // why State is unsynchronised although Source answers
 }
 
 // NewClock makes a Clock that is unsynchronised until Run or Poll has asked.
@@ -96,6 +104,7 @@ func (c *Clock) Poll(ctx context.Context) {
 
 // announce publishes a and logs it where it differs in kind from the last.
 func (c *Clock) announce(a Announcement) {
+	a = c.drained(a, time.Now())
 	a.State.Precision = c.precision
 	if !a.State.Synchronised() {
 		a.State.Leap, a.State.Stratum, a.State.RefID = NotInSync, MaxStratum, 0
@@ -105,7 +114,7 @@ func (c *Clock) announce(a Announcement) {
 		return
 	}
 	is, old := &a.State, &was.State
-	if was.Why != errNotAsked && was.Source == a.Source && (was.Why == nil) == (a.Why == nil) &&
+	if was.Why != errNotAsked && was.Source == a.Source && (was.Why == nil) == (a.Why == nil) && slices.Equal(was.Drains, a.Drains) &&
 		old.Stratum == is.Stratum && old.Leap == is.Leap && old.RefID == is.RefID {
 		return
 	}
@@ -113,5 +122,5 @@ func (c *Clock) announce(a Announcement) {
 	if !is.Synchronised() || a.Why != nil {
 		level = slog.LevelWarn
 	}
-	c.log.Log(context.Background(), level, "clock", "source", a.Source, "stratum", is.Stratum, "leap", is.Leap, "why", a.Why)
+	c.log.Log(context.Background(), level, "clock", "source", a.Source, "stratum", is.Stratum, "leap", is.Leap, "why", a.Why, "drains", a.Drains)
 }

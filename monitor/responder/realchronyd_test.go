@@ -16,7 +16,7 @@ import (
 
 // startChronyd runs a real chronyd that does not touch the clock (-x) with the
 // given lines of configuration, and gives the address of its command port.
-func startChronyd(t *testing.T, lines ...string) netip.AddrPort {
+func startChronyd(t testing.TB, lines ...string) netip.AddrPort {
 	t.Helper()
 	path, err := exec.LookPath("chronyd")
 	if err != nil {
@@ -144,5 +144,74 @@ func TestRealChronydInterleaves(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(logs, "measurements.log"))
 	if n := len(regexp.MustCompile(`(?m) 111 111 111\d .* 4I `).FindAll(log, -1)); n < 10 {
 		t.Errorf("%d good interleaved replies: %v\n%s", n, err, log)
+	}
+}
+
+// drainable is a responder on 127.0.0.x with the right time.
+func drainable(t testing.TB, n int) (*Clock, *Server) {
+	c := NewClock(-20, nil, Stated('A'<<24|'B'<<16|'C'<<8|uint32('0'+n), time.Millisecond))
+	c.Poll(t.Context())
+	s := &Server{State: c.State}
+	open(t, s, fmt.Sprintf("127.0.0.%d:0", n))
+	run(t, s)
+	return c, s
+}
+
+// A real chronyd that prefers a member leaves it when it is drained actively,
+// and comes back afterwards.
+func TestRealChronydLeaves(t *testing.T) {
+	drained, first := drainable(t, 3)
+	_, second := drainable(t, 4)
+	line := "server %s port %d minpoll -4 maxpoll -4 %s"
+	c := NewClock(-20, nil, Chronyd(startChronyd(t,
+		fmt.Sprintf(line, "127.0.0.3", first.Addrs()[0].Port(), "prefer"), fmt.Sprintf(line, "127.0.0.4", second.Addrs()[0].Port(), ""))))
+	follows := func(host byte) {
+		t.Helper()
+		eventually(t, c, func(a Announcement) bool { return a.State.Synchronised() && byte(a.State.RefID) == host })
+	}
+	follows(3)
+	drained.Drain("command", "CHG-1", time.Time{})
+	drained.Poll(t.Context())
+	follows(4)
+	if _, n := drained.Drained(); n != 1 {
+		t.Errorf("%d clients still ask: chronyd goes on asking a server it was told of", n)
+	}
+	drained.Undrain("command")
+	drained.Poll(t.Context())
+	follows(3)
+}
+
+// How long real clients, polling each 8 s, hold on to a member that is drained
+// actively: chronyd here, and where they are unpacked ntpsec (NTPD).
+//
+//	go test -run '^$' -bench RealLeave -benchtime 1x ./monitor/responder
+func BenchmarkRealLeave(b *testing.B) {
+	const clients = 5
+	for range b.N {
+		drained, first := drainable(b, 3)
+		_, second := drainable(b, 4)
+		line := "server %s port %d iburst minpoll 3 maxpoll 3 %s"
+		var all []*Clock
+		for range clients {
+			all = append(all, NewClock(-20, nil, Chronyd(startChronyd(b,
+				fmt.Sprintf(line, "127.0.0.3", first.Addrs()[0].Port(), "prefer"), fmt.Sprintf(line, "127.0.0.4", second.Addrs()[0].Port(), "")))))
+		}
+		follow := func(host byte) (last time.Duration) {
+			start := time.Now()
+			for _, c := range all {
+				for c.Poll(b.Context()); !c.State().Synchronised() || byte(c.State().RefID) != host; c.Poll(b.Context()) {
+					if last = time.Since(start); last > 5*time.Minute {
+						b.Fatalf("still %+v", c.Announced())
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			}
+			return last
+		}
+		follow(3)
+		time.Sleep(20 * time.Second) // past the burst
+		drained.Drain("command", "", time.Time{})
+		drained.Poll(b.Context())
+		b.ReportMetric(follow(4).Seconds(), "s-until-all-left")
 	}
 }

@@ -185,6 +185,9 @@ func (s *Server) judge(request []byte, client netip.AddrPort, now time.Time) (*S
 	if state == nil {
 		return nil, Silent
 	}
+	if state.asked != nil {
+		state.asked.add(client.Addr())
+	}
 	if s.Limiter != nil {
 		switch limited := s.Limiter.Take(client.Addr(), now); limited {
 		case Kissed:

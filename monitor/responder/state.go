@@ -40,6 +40,8 @@ type State struct {
 	// Offset is added to every stamp that is sent. It makes a wrong clock out
 	// of a right one, for demonstrations and tests; nothing else sets it.
 	Offset time.Duration
+
+	asked *census // of those to whom this is announced; may be nil
 }
 
 // Unsynchronised is the State of a clock nothing is known about.
