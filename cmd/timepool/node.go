@@ -171,11 +171,11 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	}
 	g.Go(func() error { return n.watcher.run(ctx) })
 	g.Go(func() error { return n.publishLoop(ctx, g, hangups) })
-	g.Go(func() error { return n.serveHTTP(ctx, n.controlServer(), n.socketListener) })
+	g.Go(func() error { return serveHTTP(ctx, n.controlServer(), n.socketListener, n.log) })
 	if n.httpListener != nil {
 		n.log.Info("http", "url", n.scheme()+n.httpListener.Addr().String()+"/")
 		g.Go(func() error {
-			return n.serveHTTP(ctx, web.NewServer(web.Handler(n.view, n.webOptions())), n.httpListener)
+			return serveHTTP(ctx, web.NewServer(web.Handler(n.view, n.webOptions())), n.httpListener, n.log)
 		})
 	}
 	return g.Wait()
@@ -197,9 +197,9 @@ func (n *node) close() {
 }
 
 // serveHTTP serves until ctx ends, then gives requests under way a second.
-func (n *node) serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
+func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, log *slog.Logger) error {
 	s.BaseContext = func(net.Listener) context.Context { return ctx }
-	s.ErrorLog = slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)
+	s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	select {

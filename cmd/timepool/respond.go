@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/netip"
 	"runtime"
 	"slices"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -33,8 +34,13 @@ type respondFlags struct {
 	exempt  []string
 	allow   []string
 	deny    []string
+	metrics string
 	check   bool
 	print   string
+	status  bool
+	drain   time.Duration
+	undrain bool
+	reason  string
 	log     LogConfig
 }
 
@@ -58,8 +64,10 @@ unsynchronised, and never a stratum that nobody vouches for:
 				return f.printConf(a.out)
 			case f.check:
 				return f.announce(c.Context(), a)
+			case f.status, f.undrain, f.drain != 0:
+				return f.command(c.Context(), a)
 			}
-			return f.run(c.Context(), newLogger(a.errs, f.log))
+			return f.run(c.Context(), a.socket, newLogger(a.errs, f.log))
 		}),
 	}
 	flags := c.Flags()
@@ -78,34 +86,63 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.StringSliceVar(&f.deny, "deny", nil, "networks not to answer; where --allow has a longer one, that one decides")
 	flags.BoolVar(&f.check, "check", false, "tell what would be announced and why, and end: with 1 where that is unsynchronised")
 	flags.StringVar(&f.print, "print", "", "chrony-conf: what to write into chrony.conf where chronyd itself is to be the member")
+	flags.StringVar(&f.metrics, "metrics", "", "loopback address and port for Prometheus to scrape, such as 127.0.0.1:9123")
+	flags.BoolVar(&f.status, "status", false, "ask the running responder, on --socket, how it is")
+	flags.DurationVar(&f.drain, "drain", 0, "have the running responder announce itself unsynchronised for so long, 24h at most, so that its clients leave")
+	flags.BoolVar(&f.undrain, "undrain", false, "end what --drain began")
+	flags.StringVar(&f.reason, "reason", "", "why, for people, with --drain")
+	c.MarkFlagsMutuallyExclusive("print", "check", "status", "drain", "undrain")
 	flags.StringVar(&f.log.Level, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.log.Format, "log-format", "text", "text or json")
 	return c
 }
 
-// run answers until ctx ends.
-func (f *respondFlags) run(ctx context.Context, log *slog.Logger) error {
+// run answers until ctx ends; socket is where it is controlled, "" nowhere.
+func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger) (err error) {
 	sources, err := f.sources()
 	if err != nil {
 		return fail(exitUsage, err)
 	}
-	server, err := f.server(log)
-	if err != nil {
+	r := &running{log: log}
+	if r.server, err = f.server(); err != nil {
 		return fail(exitUsage, err)
 	}
-	clock := responder.NewClock(responder.Precision(), log, sources...)
-	server.State = clock.State
-	clock.Poll(ctx) // so that the first answer is an honest one
-	if err := server.Open(); err != nil {
+	var listeners []net.Listener
+	var servers []*http.Server
+	add := func(l net.Listener, s *http.Server) { listeners, servers = append(listeners, l), append(servers, s) }
+	defer func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	}()
+	if socket != "" {
+		l, err := listenSocket(socket)
+		if err != nil {
+			return err
+		}
+		add(l, r.controls())
+	}
+	if f.metrics != "" {
+		l, err := listenMetrics(f.metrics)
+		if err != nil {
+			return err
+		}
+		add(l, r.metrics())
+	}
+	r.clock = responder.NewClock(responder.Precision(), log, sources...)
+	r.server.State = r.clock.State
+	r.clock.Poll(ctx) // so that the first answer is an honest one
+	if err := r.server.Open(); err != nil {
 		return err
 	}
-	log.Info("answering NTP", "listen", server.Addrs(), "sources", f.source)
-	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
-		log.Warn("systemd was not told", "error", err)
-	}
+	log.Info("answering NTP", "listen", r.server.Addrs(), "sources", f.source)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return clock.Run(ctx) })
-	g.Go(func() error { return server.Run(ctx) })
+	g.Go(func() error { return r.clock.Run(ctx) })
+	g.Go(func() error { return r.server.Run(ctx) })
+	g.Go(func() error { return r.tell(ctx) })
+	for i, l := range listeners {
+		g.Go(func() error { return serveHTTP(ctx, servers[i], l, log) })
+	}
 	return g.Wait()
 }
 
@@ -164,7 +201,7 @@ func hears(listen string, addr netip.AddrPort) bool {
 	return own == asked || own.IsUnspecified() && own.Is4() == asked.Is4()
 }
 
-func (f *respondFlags) server(log *slog.Logger) (*responder.Server, error) {
+func (f *respondFlags) server() (*responder.Server, error) {
 	s := &responder.Server{Sockets: runtime.GOMAXPROCS(0), Interleave: 1 << 17}
 	for _, text := range f.listen {
 		addr, err := netip.ParseAddrPort(text)

@@ -25,28 +25,22 @@ type announced struct {
 	RootDelay      float64   `json:"root_delay"`
 	RootDispersion float64   `json:"root_dispersion"`
 	Precision      int8      `json:"precision"`
+
+	Drains []responder.Drained `json:"drains,omitempty"` // why it is unsynchronised although its source answers
 }
 
 // announce asks the sources once and tells what would be announced and why.
 func (f *respondFlags) announce(ctx context.Context, a *app) error {
 	sources, err := f.sources()
 	if err == nil {
-		_, err = f.server(nil)
+		_, err = f.server()
 	}
 	if err != nil {
 		return fail(exitUsage, err)
 	}
 	clock := responder.NewClock(responder.Precision(), nil, sources...)
 	clock.Poll(ctx)
-	is := clock.Announced()
-	s := &is.State
-	n := announced{
-		Synchronised: s.Synchronised(), Source: is.Source, Stratum: s.Stratum, Leap: s.Leap, Reference: reference(s),
-		ReferenceTime: s.RefTime.UTC(), RootDelay: s.RootDelay.Seconds(), RootDispersion: s.RootDispersion.Seconds(), Precision: s.Precision,
-	}
-	if is.Why != nil {
-		n.Why = is.Why.Error()
-	}
+	n := announcedBy(clock)
 	if a.output == "json" {
 		err = printJSON(a.out, n)
 	} else {
@@ -56,6 +50,21 @@ func (f *respondFlags) announce(ctx context.Context, a *app) error {
 		err = errors.New("unsynchronised: no client would take the time from here")
 	}
 	return err
+}
+
+// announcedBy is what clock announces now.
+func announcedBy(clock *responder.Clock) announced {
+	is := clock.Announced()
+	s := &is.State
+	n := announced{
+		Synchronised: s.Synchronised(), Source: is.Source, Stratum: s.Stratum, Leap: s.Leap, Reference: reference(s),
+		ReferenceTime: s.RefTime.UTC(), RootDelay: s.RootDelay.Seconds(), RootDispersion: s.RootDispersion.Seconds(), Precision: s.Precision,
+		Drains: is.Drains,
+	}
+	if is.Why != nil {
+		n.Why = is.Why.Error()
+	}
+	return n
 }
 
 func (n announced) print(w io.Writer) error {

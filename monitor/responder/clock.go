@@ -23,6 +23,7 @@ const every = time.Second
 // is believed at once. When none is left the clock is unsynchronised; a
 // stratum is never made up.
 type Clock struct {
+	polling   sync.Mutex
 	sources   []heard
 	precision int8
 	log       *slog.Logger
@@ -82,8 +83,10 @@ func (c *Clock) Run(ctx context.Context) error {
 	}
 }
 
-// Poll asks the sources once. It must not run beside itself or Run.
+// Poll asks the sources once.
 func (c *Clock) Poll(ctx context.Context) {
+	c.polling.Lock()
+	defer c.polling.Unlock()
 	var why error
 	for i := range c.sources {
 		s := &c.sources[i]

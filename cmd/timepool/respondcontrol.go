@@ -1,0 +1,174 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/timepool/timepool/monitor/responder"
+)
+
+// respondSocket is where the responder is asked unless --socket names another.
+const respondSocket = "/run/timepool-respond/respond.sock"
+
+// running is a responder at work.
+type running struct {
+	clock  *responder.Clock
+	server *responder.Server
+	log    *slog.Logger
+}
+
+// respondStatus is what a responder says of itself.
+type respondStatus struct {
+	Version   string            `json:"version"`
+	Announced announced         `json:"announced"`
+	Asking    int               `json:"asking"`  // clients of the last minute or two, about; counted while drained
+	Packets   map[string]uint64 `json:"packets"` // by verdict, since the start
+}
+
+func (r *running) status() respondStatus {
+	_, asking := r.clock.Drained()
+	s := respondStatus{Version: buildVersion(), Announced: announcedBy(r.clock), Asking: asking, Packets: make(map[string]uint64)}
+	for v, n := range r.server.Counters() {
+		s.Packets[responder.Verdict(v).String()] = n
+	}
+	return s
+}
+
+// line tells it in one.
+func (s respondStatus) line() string {
+	a, text := s.Announced, ""
+	switch {
+	case len(a.Drains) > 0:
+		text = fmt.Sprintf("drained until %s by %s, about %d clients still ask", a.Drains[0].Until.Local().Format("2006-01-02 15:04"), a.Drains[0].By, s.Asking)
+	case a.Synchronised:
+		text = fmt.Sprintf("stratum %d from %s, within %s", a.Stratum, a.Reference, seconds(a.RootDelay/2+a.RootDispersion))
+	default:
+		text = "unsynchronised"
+	}
+	p := s.Packets
+	return fmt.Sprintf("%s (%s); %d answered, %d over the limit", text, cmp.Or(a.Source, "no source answers"),
+		p["answered"]+p["passive"]+p["interleaved"], p["kissed"]+p["limited"])
+}
+
+// tell keeps systemd's status line current.
+func (r *running) tell(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		if _, err := daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS="+r.status().line()); err != nil {
+			r.log.Warn("systemd was not told", "error", err)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// controls answers the command line on the unix socket: who may open it may
+// have the clients leave.
+func (r *running) controls() *http.Server {
+	const by = "command"
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, r.status()) })
+	mux.HandleFunc("POST /v1/drain", func(w http.ResponseWriter, req *http.Request) {
+		lasts, err := time.ParseDuration(req.FormValue("for"))
+		if err != nil || lasts <= 0 {
+			refuse(w, http.StatusBadRequest, "drain: wants how long, 24h at most")
+			return
+		}
+		r.clock.Drain(by, req.FormValue("reason"), time.Now().Add(lasts))
+		r.clock.Poll(req.Context())
+		reply(w, r.status())
+	})
+	mux.HandleFunc("POST /v1/undrain", func(w http.ResponseWriter, req *http.Request) {
+		r.clock.Undrain(by)
+		r.clock.Poll(req.Context())
+		reply(w, r.status())
+	})
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+}
+
+// command has a running responder do something and prints its status.
+func (f *respondFlags) command(ctx context.Context, a *app) error {
+	method, path := "GET", "/v1/status"
+	switch {
+	case f.undrain:
+		method, path = "POST", "/v1/undrain"
+	case f.drain != 0:
+		method, path = "POST", "/v1/drain?"+url.Values{"for": {f.drain.String()}, "reason": {f.reason}}.Encode()
+	}
+	var s respondStatus
+	if err := askSocket(ctx, cmp.Or(a.socket, respondSocket), method, path, &s); err != nil {
+		return err
+	}
+	if a.output == "json" {
+		return printJSON(a.out, s)
+	}
+	_, err := fmt.Fprintln(a.out, s.line())
+	return err
+}
+
+// listenMetrics opens the listener for Prometheus. What it tells is for this
+// host: a scraper elsewhere comes through a proxy that says who may.
+func listenMetrics(text string) (net.Listener, error) {
+	addr, err := netip.ParseAddrPort(text)
+	if err != nil || !addr.Addr().IsLoopback() {
+		return nil, fail(exitUsage, fmt.Errorf("--metrics %q: wants a loopback address and port such as 127.0.0.1:9123", text))
+	}
+	return net.Listen("tcp", text)
+}
+
+// metrics serves /metrics, read from the responder when it is scraped.
+func (r *running) metrics() *http.Server {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(r)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
+}
+
+// Describe sends nothing, which makes the collector an unchecked one.
+func (r *running) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads the responder once.
+func (r *running) Collect(out chan<- prometheus.Metric) {
+	send := func(name, help string, kind prometheus.ValueType, v float64, label ...string) {
+		var names []string
+		if len(label) > 0 {
+			names = []string{"verdict"}
+		}
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("timepool_respond_"+name, help, names, nil), kind, v, label...)
+	}
+	s := r.status()
+	for verdict, n := range s.Packets {
+		send("packets_total", "Packets by what became of them.", prometheus.CounterValue, float64(n), verdict)
+	}
+	for _, g := range []struct {
+		name, help string
+		value      float64
+	}{
+		{"synchronised", "1 where it announces a clock to follow.", bit(s.Announced.Synchronised)},
+		{"drained", "1 while it announces itself unsynchronised so that its clients leave.", bit(len(s.Announced.Drains) > 0)},
+		{"clients_asking", "Clients of the last minute or two, about; counted while drained.", float64(s.Asking)},
+		{"stratum", "Stratum announced; 16 unsynchronised.", float64(s.Announced.Stratum)},
+		{"leap", "Leap indicator announced: 1 a second is inserted, 2 deleted, 3 unsynchronised.", float64(s.Announced.Leap)},
+		{"root_delay_seconds", "Root delay announced.", s.Announced.RootDelay},
+		{"root_dispersion_seconds", "Root dispersion announced when it was last asked for.", s.Announced.RootDispersion},
+	} {
+		send(g.name, g.help, prometheus.GaugeValue, g.value)
+	}
+}
