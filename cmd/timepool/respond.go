@@ -103,7 +103,7 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 	if err != nil {
 		return fail(exitUsage, err)
 	}
-	r := &running{log: log}
+	r := &responding{log: log}
 	if r.server, err = f.server(); err != nil {
 		return fail(exitUsage, err)
 	}

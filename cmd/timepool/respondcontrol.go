@@ -21,8 +21,8 @@ import (
 // respondSocket is where the responder is asked unless --socket names another.
 const respondSocket = "/run/timepool-respond/respond.sock"
 
-// running is a responder at work.
-type running struct {
+// responding is a responder at work.
+type responding struct {
 	clock  *responder.Clock
 	server *responder.Server
 	log    *slog.Logger
@@ -36,7 +36,7 @@ type respondStatus struct {
 	Packets   map[string]uint64 `json:"packets"` // by verdict, since the start
 }
 
-func (r *running) status() respondStatus {
+func (r *responding) status() respondStatus {
 	_, asking := r.clock.Drained()
 	s := respondStatus{Version: buildVersion(), Announced: announcedBy(r.clock), Asking: asking, Packets: make(map[string]uint64)}
 	for v, n := range r.server.Counters() {
@@ -62,7 +62,7 @@ func (s respondStatus) line() string {
 }
 
 // tell keeps systemd's status line current.
-func (r *running) tell(ctx context.Context) error {
+func (r *responding) tell(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
 	for {
@@ -80,7 +80,7 @@ func (r *running) tell(ctx context.Context) error {
 
 // controls answers the command line on the unix socket: who may open it may
 // have the clients leave.
-func (r *running) controls() *http.Server {
+func (r *responding) controls() *http.Server {
 	const by = "command"
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, r.status()) })
@@ -133,7 +133,7 @@ func listenMetrics(text string) (net.Listener, error) {
 }
 
 // metrics serves /metrics, read from the responder when it is scraped.
-func (r *running) metrics() *http.Server {
+func (r *responding) metrics() *http.Server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(r)
 	mux := http.NewServeMux()
@@ -142,10 +142,10 @@ func (r *running) metrics() *http.Server {
 }
 
 // Describe sends nothing, which makes the collector an unchecked one.
-func (r *running) Describe(chan<- *prometheus.Desc) {}
+func (r *responding) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the responder once.
-func (r *running) Collect(out chan<- prometheus.Metric) {
+func (r *responding) Collect(out chan<- prometheus.Metric) {
 	send := func(name, help string, kind prometheus.ValueType, v float64, label ...string) {
 		var names []string
 		if len(label) > 0 {

@@ -16,7 +16,7 @@ import (
 func TestRespondMetrics(t *testing.T) {
 	clock := responder.NewClock(-20, nil, responder.Stated('G'<<24|'P'<<16|'S'<<8, time.Millisecond))
 	clock.Poll(t.Context())
-	r := &running{clock: clock, server: &responder.Server{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, State: clock.State}}
+	r := &responding{clock: clock, server: &responder.Server{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, State: clock.State}}
 	if err := r.server.Open(); err != nil {
 		t.Fatal(err)
 	}
