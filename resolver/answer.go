@@ -119,9 +119,9 @@ func (s *Snapshot) offer(r *reply, q *query, n *name, family int, client netip.A
 	if n.clientDependent() {
 		place, scope = s.locate(client, &q.edns.subnet)
 	}
-	d := s.deckFor(n, family, place)
-	if d == noDeck {
-		if s.deckFor(n, 1-family, place) != noDeck {
+	d, number := s.deckFor(n, family, place)
+	if d == nil {
+		if other, _ := s.deckFor(n, 1-family, place); other != nil {
 			r.negative(q, dns.RcodeSuccess, NoData)
 			return
 		}
@@ -129,7 +129,7 @@ func (s *Snapshot) offer(r *reply, q *query, n *name, family int, client netip.A
 		r.ede = ede{dns.ExtendedErrorCodeOther, "no time server fit to be handed out"}
 		return
 	}
-	out, count := s.deal(r.buf, &s.decks[d], turns.next(d))
+	out, count := d.deal(r.buf, turns.next(number))
 	r.scope = scope
 	r.answered(out, count)
 }

@@ -98,36 +98,65 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	if err := s.addNames(o.Previous); err != nil {
 		return nil, err
 	}
-	lines, resorts := make([][]offer, 2*len(r.Pools)), make([]bool, 2*len(r.Pools)) // by pool and family
-	views := g.views(scores)
-	parallel(len(lines), func() func(i int) {
-		return func(i int) { lines[i], resorts[i] = g.offers(i/2, i%2, views) }
+	s.views = g.views(scores)
+	same, lines := s.untouched(&o), 2*len(r.Pools) // a line is a pool and family
+	offers := make([][]offer, lines)
+	s.resorts, s.suits = make([]bool, lines), make([]*suit, perFamily*lines)
+	parallel(lines, func() func(i int) {
+		return func(i int) {
+			if same[i/2] {
+				s.resorts[i] = o.Previous.resorts[i]
+			} else {
+				offers[i], s.resorts[i] = g.offers(i/2, i%2, s.views)
+			}
+		}
 	})
-	for i := range lines {
-		line := Line{r.Pools[i/2].Name, i%2 == 1}
-		if resorts[i] {
+	parallel(len(s.suits), func() func(i int) {
+		return func(i int) {
+			if same[i/perFamily/2] {
+				s.suits[i] = o.Previous.suits[i]
+			} else {
+				s.suits[i] = s.newSuit(i, offers[i/perFamily], &o)
+			}
+		}
+	})
+	for i, suit := range s.suits {
+		s.bases = append(s.bases, uint32(s.stats.Decks))
+		s.stats.Decks += len(suit.decks)
+		s.stats.Cards += suit.cards
+		s.stats.Bytes += suit.bytes()
+		if line := (Line{suit.terms.pool, suit.terms.family == 1}); i%perFamily > 0 {
+			continue
+		} else if s.resorts[i/perFamily] {
 			s.stats.Resort = append(s.stats.Resort, line)
-		} else if lines[i] == nil {
+		} else if len(suit.hosts) == 0 {
 			s.stats.Empty = append(s.stats.Empty, line)
 		}
 	}
-	s.suits = make([]*suit, perFamily*len(lines))
-	parallel(len(s.suits), func() func(i int) {
-		return func(i int) { s.suits[i] = s.newSuit(i, lines[i/perFamily], &o) }
-	})
-	decks := 0
-	for _, suit := range s.suits {
-		decks += len(suit.decks)
-	}
-	s.decks = make([]deck, 0, decks)
-	for _, suit := range s.suits {
-		s.bases = append(s.bases, uint32(len(s.decks)))
-		s.decks = append(s.decks, suit.decks...)
-		s.stats.Cards += suit.cards
-		s.stats.Bytes += suit.bytes()
-	}
-	s.stats.Names, s.stats.Decks = len(s.names), len(s.decks)
+	s.stats.Names = len(s.names)
 	return s, nil
+}
+
+// untouched reports by pool whether the scores offer just what they did in
+// Previous, so that its suits can be taken over unseen.
+func (s *Snapshot) untouched(o *Options) []bool {
+	g, same := s.ground, make([]bool, len(s.ground.registry.Pools))
+	before := o.Previous
+	if before == nil || before.ground != g || before.made.Seed != o.Seed || before.made.Epoch != o.Epoch {
+		return same
+	}
+	for p := range same {
+		same[p] = true
+	}
+	for i := range s.views {
+		if slices.Equal(s.views[i], before.views[i]) {
+			continue
+		}
+		for p := range same {
+			same[p] = same[p] && g.quarters[p][i] < 0
+		}
+	}
+	return same
 }
 
 // perFamily is how many suits a pool has in a family: the bare one, which is
@@ -165,6 +194,10 @@ func (s *suit) from(other *suit) bool {
 
 // bytes is what s takes, but for the records that it shares with its pool's book.
 func (s *suit) bytes() int {
-	return 2*len(s.decks)*int(unsafe.Sizeof(deck{})) + s.cards*int(unsafe.Sizeof(card{})) +
-		48*len(s.known) + 4*s.cards*s.terms.answers + len(s.hosts)*int(unsafe.Sizeof(host{})) + 4*(len(s.byPlace)+len(s.fixed))
+	keys := 0
+	for _, key := range s.keys {
+		keys += int(unsafe.Sizeof(key)) + len(key)
+	}
+	return len(s.decks)*int(unsafe.Sizeof(deck{})) + s.cards*int(unsafe.Sizeof(card{})) + keys +
+		4*s.cards*s.terms.answers + len(s.hosts)*int(unsafe.Sizeof(host{})) + 6*len(s.reach)
 }

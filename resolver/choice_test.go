@@ -137,11 +137,11 @@ func TestMinSites(t *testing.T) {
 // asked is ask for the apex without a test to fail.
 func asked(s *Snapshot, client string, turn uint64) (names []string) {
 	place, _ := s.atlas.Find(netip.MustParseAddr(client))
-	number := s.deckFor(s.names[ownerOf("pool.example")], 0, place)
-	if number == noDeck {
+	d, _ := s.deckFor(s.names[ownerOf("pool.example")], 0, place)
+	if d == nil {
 		return nil
 	}
-	out, _ := s.deal(nil, &s.decks[number], turn)
+	out, _ := d.deal(nil, turn)
 	for ; len(out) > 0; out = out[16:] {
 		addr, _ := netip.AddrFromSlice(out[12:16])
 		for _, m := range s.ground.registry.Members {
@@ -200,7 +200,7 @@ func TestEpoch(t *testing.T) {
 			t.Fatalf("one epoch deals %v and %v", a, b)
 		}
 		turns = newTurns(s, turns, 1)
-		number := s.deckFor(s.names[ownerOf("pool.example")], 0, 0)
+		_, number := s.deckFor(s.names[ownerOf("pool.example")], 0, 0)
 		for range queries {
 			got := asked(s, nowhere, turns.next(number))
 			for _, m := range got {

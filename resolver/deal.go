@@ -19,7 +19,7 @@ const rotation = 0x6A09E667F3BCC909
 // turn, from cell to cell by chance. So each cell, and with it every set, shows
 // its members at each position equally often. (A rotation by the query's number
 // would fall in step with some lengths: 13² √2 is 239.002.)
-func (s *Snapshot) deal(dst []byte, d *deck, t uint64) ([]byte, int) {
+func (d *deck) deal(dst []byte, t uint64) ([]byte, int) {
 	n := t & (1<<turnBits - 1)
 	run := n / uint64(d.length)
 	point := t>>turnBits<<turnBits + (n-run*uint64(d.length))*d.step + run*d.shift

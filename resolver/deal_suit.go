@@ -15,8 +15,13 @@ type dealer struct {
 	taken []bool   // by the same: it has hosts
 	steps map[uint32]uint64
 
-	old  *suit  // the same before some of its hosts changed, or nil
-	same []bool // by spot, as start: its hosts are the old ones
+	known map[string]uint32 // decks that were cut here, by key
+
+	old     *suit             // the same before some of its hosts changed, or nil
+	same    []bool            // by spot, as start: its hosts are the old ones
+	changed []bool            // by spot: they are not, here or behind
+	before  map[string]uint32 // decks of old by key; made when a row needs it
+	moved   []uint32          // by deck of old: its number here, noDeck until it is taken over
 
 	key    []byte
 	hosts  []host
@@ -30,20 +35,17 @@ type dealer struct {
 // make, then those of the names of places. old may have some of them.
 func (s *suit) deal(g *ground, old *suit) {
 	if len(s.hosts) == 0 {
-		s.byPlace, s.fixed = slices.Repeat([]uint32{noDeck}, len(g.rows)), slices.Repeat([]uint32{noDeck}, len(g.labels))
+		s.rows = slices.Repeat([]uint32{noDeck}, len(g.rows)+len(g.labels))
 		return
 	}
 	d := &dealer{
 		suit: s, start: make([]uint32, 2*len(g.spots)+1), speed: make([]uint64, 2*len(g.spots)),
-		taken: make([]bool, 2*len(g.spots)),
-		steps: map[uint32]uint64{},
+		taken: make([]bool, 2*len(g.spots)), steps: map[uint32]uint64{},
 	}
-	likely := 0
-	if old != nil {
-		likely = len(old.decks)
-		s.decks = make([]deck, 0, likely)
+	if d.known = map[string]uint32{}; old != nil {
+		s.decks, s.keys = make([]deck, 0, len(old.decks)), make([]string, 0, len(old.decks))
 	}
-	s.known, s.byPlace = make(map[string]uint32, likely), make([]uint32, 0, len(g.rows))
+	s.rows, s.reach = make([]uint32, 0, len(g.rows)+len(g.labels)), make([]uint16, 0, len(g.rows)+len(g.labels))
 	for _, h := range s.hosts {
 		at := h.at(len(g.spots))
 		d.speed[at], d.taken[at] = d.speed[at]+h.weight/share, true
@@ -53,10 +55,10 @@ func (s *suit) deal(g *ground, old *suit) {
 		d.compare(old)
 	}
 	for i := range g.rows {
-		s.byPlace = append(s.byPlace, d.deck(&g.rows[i], g.places[i]))
+		s.rows = append(s.rows, d.deck(&g.rows[i], g.places[i]))
 	}
 	for i := range g.labelRows {
-		s.fixed = append(s.fixed, d.deck(&g.labelRows[i], hash("name", g.labels[i])))
+		s.rows = append(s.rows, d.deck(&g.labelRows[i], hash("name", g.labels[i])))
 	}
 }
 
@@ -82,14 +84,19 @@ func (s *suit) count(start []uint32) {
 // their order, and terms alone; a host that stays keeps the numbers of its
 // records.
 func (d *dealer) compare(old *suit) {
-	d.old, d.same = old, make([]bool, len(d.speed))
+	spots := len(d.speed) / 2
+	d.old, d.same, d.changed = old, make([]bool, len(d.speed)), make([]bool, spots)
+	d.moved = slices.Repeat([]uint32{noDeck}, len(old.decks))
 	start := make([]uint32, len(d.start))
 	old.count(start)
+	first := func(start []uint32, hosts []host) bool { return start[spots] == uint32(len(hosts)) }
+	fallbacks := first(start, old.hosts) != first(d.start, d.suit.hosts) // then rows that are short end otherwise
 	for i := range d.same {
 		before, now := old.hosts[start[i]:start[i+1]], d.suit.hosts[d.start[i]:d.start[i+1]]
 		d.same[i] = slices.EqualFunc(before, now, func(a, b host) bool {
 			return a == b && bytes.Equal(old.recordsOf(&a), d.suit.recordsOf(&b))
 		})
+		d.changed[i%spots] = d.changed[i%spots] || !d.same[i] || fallbacks
 	}
 }
 
@@ -99,27 +106,80 @@ func (s *suit) recordsOf(h *host) []byte {
 	return s.records[int(h.first)*size : (int(h.first)+int(h.count))*size]
 }
 
-// again returns a deck of old whose hosts are the same, as cut would make it.
-func (d *dealer) again(number uint32, id uint64) deck {
-	made := d.old.decks[number]
-	made.id, made.suit = id, d.suit
-	d.suit.cards += len(made.cards)
-	return made
-}
-
 // deck returns the deck for the rings of a row: the nearest first, until the
 // floors of terms are met, the last of them whole. Where all of them do not meet
 // the floors, the fallbacks' rings follow, nearest first again, until they do.
 // Places that come to the same rings share it; it is named after the first of
 // them. It is noDeck for a row that has nobody.
 func (d *dealer) deck(r *row, place uint64) uint32 {
-	d.key, d.hosts, d.ends = d.key[:0], d.hosts[:0], d.ends[:0]
-	if d.widen(r); len(d.key) == 0 {
+	if i := len(d.reach); d.old != nil && !d.moves(r.spots[:d.old.reach[i]]) {
+		d.reach = append(d.reach, d.old.reach[i])
+		return d.again(d.old.rows[i], place)
+	}
+	d.reach = append(d.reach, uint16(d.widen(r)))
+	if len(d.key) == 0 {
 		return noDeck
 	}
-	if known, ok := d.known[string(d.key)]; ok {
-		return known
+	if number, ok := d.known[string(d.key)]; ok {
+		return number
 	}
+	if d.gather() {
+		if number, ok := d.formerly(); ok {
+			return d.again(number, place)
+		}
+	}
+	key := string(d.key)
+	d.known[key] = d.add(d.cut(mix(d.id^place)), key)
+	return d.known[key]
+}
+
+// moves reports whether somebody came or went at one of the spots.
+func (d *dealer) moves(spots []uint16) bool {
+	for _, spot := range spots {
+		if d.changed[spot] {
+			return true
+		}
+	}
+	return false
+}
+
+// again returns the number of a deck of old, taken over when place is the first
+// to come to it.
+func (d *dealer) again(number uint32, place uint64) uint32 {
+	if number == noDeck {
+		return noDeck
+	}
+	if d.moved[number] == noDeck {
+		made := d.old.decks[number]
+		made.id, made.suit = mix(d.id^place), d.suit
+		d.moved[number] = d.add(made, d.old.keys[number])
+	}
+	return d.moved[number]
+}
+
+// formerly returns the deck of old with this key.
+func (d *dealer) formerly() (number uint32, ok bool) {
+	if d.before == nil {
+		d.before = make(map[string]uint32, len(d.old.keys))
+		for i, key := range d.old.keys {
+			d.before[key] = uint32(i)
+		}
+	}
+	number, ok = d.before[string(d.key)]
+	return number, ok
+}
+
+// add adds a deck and returns its number.
+func (d *dealer) add(made deck, key string) uint32 {
+	d.decks, d.keys = append(d.decks, made), append(d.keys, key)
+	d.cards += len(made.cards)
+	return uint32(len(d.decks) - 1)
+}
+
+// gather takes the hosts of key's spots, ring by ring. It reports whether they
+// are all as they were in old.
+func (d *dealer) gather() (same bool) {
+	d.hosts, d.ends = d.hosts[:0], d.ends[:0]
 	spare, same := 0, d.old != nil
 	for i := 0; i < len(d.key); i += 2 {
 		if spot := int(binary.BigEndian.Uint16(d.key[i:])); spot != noSpot {
@@ -131,22 +191,14 @@ func (d *dealer) deck(r *row, place uint64) uint32 {
 			spare = len(d.speed) / 2
 		}
 	}
-	made := uint32(len(d.decks))
-	d.known[string(d.key)] = made
-	id := mix(d.id ^ place)
-	if same {
-		if number, ok := d.old.known[string(d.key)]; ok {
-			d.decks = append(d.decks, d.again(number, id))
-			return made
-		}
-	}
-	d.decks = append(d.decks, d.cut(id))
-	return made
+	return same
 }
 
 // widen writes into key which spots a row comes to, each ring ended by noSpot;
-// one more noSpot stands before the fallbacks'.
-func (d *dealer) widen(r *row) {
+// one more noSpot stands before the fallbacks'. It returns how many of the row's
+// spots that hung on.
+func (d *dealer) widen(r *row) (looked int) {
+	d.key = d.key[:0]
 	in, speed, sites := 0, uint64(0), 0
 	for spare := 0; spare < len(d.speed); spare += len(d.speed) / 2 {
 		if spare > 0 {
@@ -165,18 +217,20 @@ func (d *dealer) widen(r *row) {
 				d.key = binary.BigEndian.AppendUint16(d.key, spot)
 				in, speed, sites = in+int(d.start[at+1]-d.start[at]), speed+d.speed[at], sites+1
 			}
+			looked = max(looked, int(end))
 			if from = end; in == before {
 				continue // nobody of this suit is in that ring
 			}
 			d.key = binary.BigEndian.AppendUint16(d.key, noSpot)
 			if before = in; !d.terms.short(in, speed) && (spare > 0 || sites >= d.terms.sites) {
-				return
+				return looked
 			}
 		}
 		if spare > 0 && in == 0 {
 			d.key = d.key[:0]
 		}
 	}
+	return looked
 }
 
 // cut makes one deck of d.hosts in rings up to d.ends.
@@ -207,7 +261,6 @@ func (d *dealer) cut(id uint64) deck {
 	}
 	d.pace(&made)
 	d.lay(&made, size)
-	d.suit.cards += len(made.cards)
 	return made
 }
 

@@ -47,7 +47,7 @@ func single(int) int { return 1 }
 
 // hand plays one query and returns the hosts in it.
 func (d *dealt) hand(t uint64, buf []byte) []int {
-	out, n := (*Snapshot)(nil).deal(buf[:0], d.deck, t)
+	out, n := d.deck.deal(buf[:0], t)
 	hosts := make([]int, n)
 	for i := range hosts {
 		for _, c := range out[i*16 : i*16+16] {
@@ -340,7 +340,7 @@ func TestRecords(t *testing.T) {
 	d := handmade(1, 150, []netip.Addr{netip.MustParseAddr("fd00::1"), netip.MustParseAddr("fd00::2")}, []netip.Addr{netip.MustParseAddr("fd00::3"), netip.MustParseAddr("fd00::4")})
 	seen := map[string]int{}
 	for turn := range uint64(400) {
-		out, n := (*Snapshot)(nil).deal([]byte("before"), &d, turn)
+		out, n := d.deal([]byte("before"), turn)
 		if n != 2 || string(out[:6]) != "before" || len(out) != 6+2*28 {
 			t.Fatalf("%d records in %d octets", n, len(out))
 		}
@@ -371,7 +371,7 @@ func BenchmarkDeal(b *testing.B) {
 				buf := make([]byte, 0, 512)
 				b.ReportAllocs()
 				for t := uint64(0); b.Loop(); t++ {
-					buf, _ = (*Snapshot)(nil).deal(buf[:0], d.deck, t)
+					buf, _ = d.deck.deal(buf[:0], t)
 				}
 			})
 		}

@@ -96,13 +96,14 @@ func (s *Snapshot) explain(client netip.Addr, asked netip.Prefix, wire string, n
 		from.prefer = nil // distances as they are
 	}
 	for family := range e.Types {
-		e.Types[family] = s.choice(n, p, family, s.deckFor(n, family, id), &from)
+		d, _ := s.deckFor(n, family, id)
+		e.Types[family] = s.choice(n, p, family, d, &from)
 	}
 	return e
 }
 
 // choice sorts the addresses of pool p by what the deck makes of them.
-func (s *Snapshot) choice(n *name, p, family int, number uint32, from *origin) Choice {
+func (s *Snapshot) choice(n *name, p, family int, d *deck, from *origin) Choice {
 	g, own := s.ground, s.suits[n.suit+family*perFamily]
 	pool := &g.registry.Pools[p]
 	c := Choice{
@@ -110,8 +111,7 @@ func (s *Snapshot) choice(n *name, p, family int, number uint32, from *origin) C
 		Resort: slices.Contains(s.stats.Resort, Line{pool.Name, family == 1}),
 	}
 	drawn := map[netip.Addr]odds{}
-	if number != noDeck {
-		d := &s.decks[number]
+	if d != nil {
 		c.Answers, c.Rings = d.size(), make([]Ring, bits.OnesCount32(d.rings)-1)
 		for _, o := range d.odds() {
 			drawn[o.addr] = o

@@ -83,13 +83,15 @@ func (m *sample) oracle(q *dns.Msg, client netip.Addr) *dns.Msg {
 			scope = prefix.Bits()
 		}
 		place, _ := m.atlas.Find(asked)
-		switch deck := [2]uint32{m.deckFor(pool, 0, place), m.deckFor(pool, 1, place)}; {
-		case deck[family] != noDeck:
-			want.Answer = m.due(deck[family], question.Name)
+		d, number := m.deckFor(pool, family, place)
+		other, _ := m.deckFor(pool, 1-family, place)
+		switch {
+		case d != nil:
+			want.Answer = m.due(d, number, question.Name)
 			if scope >= 0 {
 				subnet.SourceScope = uint8(scope)
 			}
-		case deck[1-family] != noDeck:
+		case other != nil:
 			negative(dns.RcodeSuccess)
 		default:
 			want.Authoritative, want.Rcode = false, dns.RcodeServerFailure
@@ -204,12 +206,12 @@ func limitOf(q *dns.Msg, how Transport) int {
 }
 
 // due returns the records that the deck deals next, as miekg reads them.
-func (m *sample) due(deck uint32, owner string) []dns.RR {
+func (m *sample) due(d *deck, number uint32, owner string) []dns.RR {
 	msg, err := (&dns.Msg{Question: []dns.Question{{Name: owner, Qtype: dns.TypeA, Qclass: dns.ClassINET}}}).Pack()
 	if err != nil {
 		panic(err)
 	}
-	msg, n := m.deal(msg, &m.decks[deck], m.shadow.next(deck))
+	msg, n := d.deal(msg, m.shadow.next(number))
 	msg[7] = byte(n)
 	read := new(dns.Msg)
 	if err := read.Unpack(msg); err != nil {

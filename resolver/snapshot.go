@@ -12,9 +12,11 @@ type Snapshot struct {
 	agent  string // where resolvers may report errors: wire format, "" for nowhere
 	apexes []apex
 	names  map[string]*name // by owner name: wire format, lower case, root octet included
-	decks  []deck
-	suits  []*suit  // what decks is made of, in that order
-	bases  []uint32 // by suit: index of its first deck
+	suits  []*suit
+	bases  []uint32 // by suit: number of its first deck, as Turns counts them
+
+	views   [][]view // what the next Build compares with
+	resorts []bool   // by pool and family: handed out are those that fell silent
 
 	ground *ground // for the next Build
 	stats  Stats
@@ -80,28 +82,28 @@ type suit struct {
 	hosts   []host // the candidates, by spot
 	records []byte // the pool's book, with the addresses that are offered first in each member's
 	decks   []deck
-	byPlace []uint32 // index into decks by zones.PlaceID, or noDeck
-	fixed   []uint32 // the same by ground.labels
+	rows    []uint32 // index into decks, or noDeck, by zones.PlaceID and behind them by ground.labels
+	reach   []uint16 // by the same: how many spots of the row were looked at
 
 	cards int // in decks
 
-	known map[string]uint32 // decks by the spots they take, ring by ring
+	keys []string // by deck: the spots it takes, ring by ring
 }
 
-// deckFor returns the deck index for the family (0: A, 1: AAAA) of a pool name
-// as seen from place.
-func (s *Snapshot) deckFor(n *name, family int, place zones.PlaceID) uint32 {
+// deckFor returns the deck for the family (0: A, 1: AAAA) of a pool name as
+// seen from place, and its number for Turns; nil where nobody may be handed out.
+func (s *Snapshot) deckFor(n *name, family int, place zones.PlaceID) (d *deck, number uint32) {
 	i := n.suit + family*perFamily
-	var deck uint32
-	if suit := s.suits[i]; n.label == byClient {
-		deck = suit.byPlace[place]
+	suit := s.suits[i]
+	if n.label == byClient {
+		number = suit.rows[place]
 	} else {
-		deck = suit.fixed[n.label]
+		number = suit.rows[len(s.ground.rows)+n.label]
 	}
-	if deck != noDeck {
-		deck += s.bases[i]
+	if number == noDeck {
+		return nil, noDeck
 	}
-	return deck
+	return &suit.decks[number], s.bases[i] + number
 }
 
 // clientDependent reports whether the answer depends on where the client is,

@@ -18,7 +18,7 @@ type Turns struct {
 //
 // previous gives its memory away: it can be counted on, but not continued again.
 func newTurns(s *Snapshot, previous *Turns, seed uint64) *Turns {
-	t := &Turns{suits: s.suits, counters: make([]*atomic.Uint64, len(s.decks)), known: map[uint64]*atomic.Uint64{}}
+	t := &Turns{suits: s.suits, counters: make([]*atomic.Uint64, s.stats.Decks), known: map[uint64]*atomic.Uint64{}}
 	before := map[*suit][]*atomic.Uint64{}
 	if previous != nil {
 		t.known = previous.known
@@ -36,10 +36,12 @@ func newTurns(s *Snapshot, previous *Turns, seed uint64) *Turns {
 		}
 		counters = counters[len(suit.decks):]
 	}
-	if len(t.known) > 2*len(s.decks)+1024 {
+	if len(t.known) > 2*len(t.counters)+1024 {
 		clear(t.known)
-		for i := range s.decks {
-			t.known[s.decks[i].id] = t.counters[i]
+		for i, suit := range s.suits {
+			for n := range suit.decks {
+				t.known[suit.decks[n].id] = t.counters[s.bases[i]+uint32(n)]
+			}
 		}
 	}
 	return t

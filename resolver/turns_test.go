@@ -39,7 +39,7 @@ func TestTurns(t *testing.T) {
 		}
 		s = built[weather]
 		turns = newTurns(s, turns, 1)
-		number := s.deckFor(s.names[ownerOf("pool.example")], 0, 0) // nobody knows where: one ring of all
+		_, number := s.deckFor(s.names[ownerOf("pool.example")], 0, 0) // nobody knows where: one ring of all
 		in := 0.0
 		for _, m := range r.Members {
 			if scores[m.Addresses[0]].Standing == zones.In {
@@ -84,7 +84,8 @@ func TestTurnsSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, turns = next, newTurns(next, turns, 9)
-		for _, m := range ask(t, s, "pool.example", 0, nowhere, turns.next(s.deckFor(s.names[ownerOf("pool.example")], 0, 0))) {
+		_, number := s.deckFor(s.names[ownerOf("pool.example")], 0, 0)
+		for _, m := range ask(t, s, "pool.example", 0, nowhere, turns.next(number)) {
 			count[m]++
 		}
 	}
@@ -115,11 +116,11 @@ func TestTurnsShared(t *testing.T) {
 		t.Error("two loops are in step")
 	}
 	seen := map[uint64]bool{}
-	for i := range full.decks {
-		seen[full.decks[i].id] = true
+	for _, d := range full.allDecks() {
+		seen[d.id] = true
 	}
-	if len(seen) != len(full.decks) {
-		t.Errorf("%d ids for %d decks", len(seen), len(full.decks))
+	if len(seen) != full.stats.Decks {
+		t.Errorf("%d ids for %d decks", len(seen), full.stats.Decks)
 	}
 }
 
@@ -133,8 +134,8 @@ func TestTurnsForget(t *testing.T) {
 		}
 		s := build(t, r, allIn(r, zones.In), Options{})
 		turns = newTurns(s, turns, 1)
-		if len(turns.known) > 2*len(s.decks)+1024 {
-			t.Fatalf("%d counters for %d decks", len(turns.known), len(s.decks))
+		if len(turns.known) > 2*s.stats.Decks+1024 {
+			t.Fatalf("%d counters for %d decks", len(turns.known), s.stats.Decks)
 		}
 	}
 }

@@ -109,11 +109,11 @@ func (s *Snapshot) loads(family int) map[string]*Load {
 	n := s.names[s.apexes[0].wire]
 	for client, site := range g.registry.Sites {
 		id := zones.PlaceID(1 + client) // as NewAtlas numbers them
-		number := s.deckFor(n, family, id)
-		if number == noDeck {
+		d, _ := s.deckFor(n, family, id)
+		if d == nil {
 			continue
 		}
-		d, from, here := &s.decks[number], origin{Place: canonical(g.atlas.Place(id))}, all[site.Name]
+		from, here := origin{Place: canonical(g.atlas.Place(id))}, all[site.Name]
 		here.Served = true
 		for _, o := range d.odds() {
 			part, spot := o.share/float64(d.size()), &g.spots[o.host.spot]
