@@ -1,9 +1,11 @@
 package zones
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -11,51 +13,24 @@ import (
 // maxChanges bounds what Diff tells.
 const maxChanges = 100
 
-// Diff tells in one line each what an edit changed: "member ntp1.fra: state
-// active → drain (CHG-4711)", "site tyo: network 10.48.0.0/12 added". After a
-// hundred lines it says how many more there are. Files moved about, comments
-// and the order of things are no change.
+// Diff tells in one line each what an edit changed, by the keys of the file:
+// "member ntp1.fra: state active → drain", "site tyo: network 10.48.0.0/12 added".
+// After a hundred lines it says how many more there are. Files moved about,
+// comments and the order of things are no change.
 func Diff(old, new *Registry) []string {
-	var lines []string
-	lines = compare(lines, []Zone{old.Zone}, []Zone{new.Zone}, func(Zone) string { return "zone" }, zoneWords)
-	lines = compare(lines, old.Sites, new.Sites, func(s Site) string { return "site " + s.Name }, siteWords)
-	lines = compare(lines, old.Prefer, new.Prefer, func(p Preference) string { return "prefer " + p.Site }, func(p Preference) words {
-		return words{{"order", strings.Join(p.Sites, ", ")}}
-	})
-	lines = compare(lines, old.Profiles, new.Profiles, func(p Profile) string { return "profile " + p.Name }, profileWords)
-	lines = compare(lines, tenants(old), tenants(new), func(p Pool) string { return "pool " + p.Name }, poolWords)
-	lines = compare(lines, old.Members, new.Members, func(m Member) string { return "member " + m.Name }, memberWords)
-	lines = append(lines, changes("record", recordTexts(old), recordTexts(new))...)
-	lines = compare(lines, old.Delegations, new.Delegations, func(d Delegation) string { return "delegation " + d.Name }, func(d Delegation) words {
-		return words{{"ttl", d.TTL}, {"name server", serverTexts(d.Nameservers)}, {"ds", texts(d.DS)}}
-	})
+	before, after := *old, *new
+	before.Pools, after.Pools = tenants(old), tenants(new)
+	before.Records, after.Records = nil, nil // one by one as they stand in DNS, whichever block they are in
+	lines := compare(nil, "", reflect.ValueOf(before), reflect.ValueOf(after))
+	lines = set(lines, "record", recordTexts(old), recordTexts(new))
 	if n := len(lines) - maxChanges; n > 0 {
 		lines = append(lines[:maxChanges], fmt.Sprintf("and %d more changes", n))
 	}
 	return lines
 }
 
-// words are the values of a thing by their names, in the order told. A value
-// that is a []string is a set: what came and went is told.
-type words []struct {
-	name  string
-	value any
-}
-
-func zoneWords(z Zone) words {
-	w := words{{"name", z.Name}, {"also", z.Also}, {"contact", z.Contact}, {"ttl", z.TTL}, {"negative_ttl", z.NegativeTTL},
-		{"answers", z.Answers}, {"floor", z.Floor}, {"floor_netspeed", z.FloorNetspeed},
-		{"min_sites", z.MinSites}, {"strict", z.Strict}, {"ramp", z.Ramp}, {"near", fmt.Sprintf("%d %% or %d km", z.Near.Percent, z.Near.Km)}, {"serial", z.Serial}, {"default", z.Default},
-		{"profile", z.Profile}, {"readmit", z.Readmit}, {"hold", z.Hold}, {"ecs", z.ECS.On}, {"trusted network", texts(z.ECS.Trusted)}}
-	return append(w, words{{"name server", serverTexts(z.Nameservers)}}...)
-}
-
-func serverTexts(servers []Nameserver) (lines []string) {
-	for _, n := range servers {
-		lines = append(lines, strings.TrimSpace(n.Name+" "+strings.Join(texts(n.Addresses), " ")))
-	}
-	return lines
-}
+// tenants are the pools but the whole one, whose values are the zone's.
+func tenants(r *Registry) []Pool { return r.Pools[min(1, len(r.Pools)):] }
 
 func recordTexts(r *Registry) (lines []string) {
 	for i := range r.Records {
@@ -66,74 +41,47 @@ func recordTexts(r *Registry) (lines []string) {
 	return lines
 }
 
-func siteWords(s Site) words {
-	return words{{"continent", s.Continent}, {"country", s.Country}, {"position", fmt.Sprint(s.At.Lat, " ", s.At.Lon)}, {"network", texts(s.Networks)}}
-}
-
-func profileWords(p Profile) words {
-	return words{{"max_stratum", p.MaxStratum}, {"max_root_distance", p.MaxRootDistance}, {"path", p.Path}, {"bands", fmt.Sprint(p.Bands)}, {"beyond", p.Beyond}}
-}
-
-func poolWords(p Pool) words {
-	return words{{"tag", p.Tags}, {"include", p.Include}, {"exclude", p.Exclude}, {"ttl", p.TTL}, {"answers", p.Answers}, {"floor", p.Floor},
-		{"floor_netspeed", p.FloorNetspeed}, {"min_sites", p.MinSites}}
-}
-
-func memberWords(m Member) words {
-	state := m.State.String()
-	if m.Reason != "" {
-		state += " (" + m.Reason + ")"
-	}
-	return words{{"address", texts(m.Addresses)}, {"site", m.Site}, {"country", m.Country}, {"position", fmt.Sprint(m.At.Lat, " ", m.At.Lon)}, {"netspeed", m.Netspeed}, {"state", state}, {"paused", m.Paused}, {"tag", m.Tags}}
-}
-
-// tenants are the pools but the whole one, whose values are the zone's.
-func tenants(r *Registry) []Pool { return r.Pools[min(1, len(r.Pools)):] }
-
-func texts[T fmt.Stringer](in []T) []string {
-	out := make([]string, len(in))
-	for i, x := range in {
-		out[i] = x.String()
-	}
-	return out
-}
-
-// compare tells what came, went and changed, in the order of new, then what is gone.
-func compare[T any](lines []string, old, new []T, name func(T) string, tell func(T) words) []string {
-	was := make(map[string]T, len(old))
-	for _, o := range old {
-		was[name(o)] = o
-	}
-	for _, n := range new {
-		o, ok := was[name(n)]
-		delete(was, name(n))
-		if !ok {
-			lines = append(lines, name(n)+" added")
-			continue
-		}
-		before, after := tell(o), tell(n)
-		for i, a := range after {
-			for _, change := range changes(a.name, before[i].value, a.value) {
-				lines = append(lines, name(n)+": "+change)
+// compare tells how what is called name changed: a struct field by field,
+// structs that begin with a name one by one, a list as a set, else the value.
+func compare(lines []string, name string, old, new reflect.Value) []string {
+	switch t := old.Type(); {
+	case t.Kind() == reflect.Struct && t != reflect.TypeFor[Point]() && t != reflect.TypeFor[ECS]():
+		for i := range t.NumField() {
+			switch key, option, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); {
+			case option == "value":
+				lines = became(lines, name+":", value(old.Field(i)), value(new.Field(i)))
+			case t.Field(i).Tag.Get("diff") != "":
+				lines = compare(lines, name+": "+t.Field(i).Tag.Get("diff"), old.Field(i), new.Field(i))
+			case key != "" && key != "-":
+				lines = compare(lines, strings.TrimPrefix(name+": "+key, ": "), old.Field(i), new.Field(i))
 			}
 		}
-	}
-	for _, gone := range slices.Sorted(maps.Keys(was)) {
-		lines = append(lines, gone+" removed")
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t.Elem().Field(0).Type.Kind() == reflect.String:
+		was := make(map[string]reflect.Value)
+		for _, o := range old.Seq2() {
+			was[o.Field(0).String()] = o
+		}
+		for _, n := range new.Seq2() {
+			name, o := one(name)+" "+n.Field(0).String(), was[n.Field(0).String()]
+			delete(was, n.Field(0).String())
+			if o.IsValid() {
+				lines = compare(lines, name, o, n)
+			} else {
+				lines = append(lines, name+" added")
+			}
+		}
+		for _, gone := range slices.Sorted(maps.Keys(was)) {
+			lines = append(lines, one(name)+" "+gone+" removed")
+		}
+	case t.Kind() == reflect.Slice:
+		lines = set(lines, one(name), values(old), values(new))
+	default:
+		lines = became(lines, name, value(old), value(new))
 	}
 	return lines
 }
 
-// changes tells how a value called name became another.
-func changes(name string, before, after any) (lines []string) {
-	was, ok := before.([]string)
-	if !ok {
-		if before != after {
-			lines = append(lines, fmt.Sprintf("%s %s → %s", name, orNone(before), orNone(after)))
-		}
-		return lines
-	}
-	is := after.([]string)
+func set(lines []string, name string, was, is []string) []string {
 	for _, x := range is {
 		if !slices.Contains(was, x) {
 			lines = append(lines, name+" "+x+" added")
@@ -147,11 +95,46 @@ func changes(name string, before, after any) (lines []string) {
 	return lines
 }
 
-func orNone(v any) string {
-	if s := fmt.Sprint(v); s != "" {
-		return s
+func became(lines []string, name, was, is string) []string {
+	if was == is {
+		return lines
 	}
-	return "none"
+	return append(lines, fmt.Sprintf("%s %s → %s", name, cmp.Or(was, "none"), cmp.Or(is, "none")))
+}
+
+// one is the key of a list as its items are called: networks, network.
+func one(key string) string {
+	if stem, ok := strings.CutSuffix(key, "sses"); ok {
+		return stem + "ss"
+	}
+	return strings.TrimSuffix(key, "s")
+}
+
+func values(list reflect.Value) (all []string) {
+	for _, v := range list.Seq2() {
+		all = append(all, value(v))
+	}
+	return all
+}
+
+// value is v in one line.
+func value(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case Point:
+		if !x.Known {
+			return ""
+		}
+		return fmt.Sprint(x.Lat, " ", x.Lon)
+	case ECS:
+		if len(x.Trusted) == 0 {
+			return map[bool]string{true: "on", false: "off"}[x.On]
+		}
+		return "for " + strings.Join(values(v.FieldByName("Trusted")), ", ")
+	}
+	if v.Kind() == reflect.Slice {
+		return strings.Join(values(v), ", ")
+	}
+	return fmt.Sprint(v.Interface())
 }
 
 // Losses tells which sites the edit would cost more than half of the addresses

@@ -32,22 +32,23 @@ func TestDiff(t *testing.T) {
 		{"nothing", nil, nil},
 		{"comment and order", []string{"members:\n", "members: # ours\n", "fra: {country: de, at", "fra: {continent: europe, country: de, at"}, nil},
 		{"profile", []string{"pools:", "profiles: {strict: {bands: [{up_to: 5ms, from: 1, to: 1}]}}\npools:", "zone: {", "zone: {profile: strict, "}, []string{"zone: profile lan → strict", "profile strict added"}},
-		{"drain", []string{"[10.16.0.2], site: fra", "[10.16.0.2], site: fra, state: drain, reason: CHG-4711"}, []string{"member b: state active → drain (CHG-4711)"}},
+		{"drain", []string{"[10.16.0.2], site: fra", "[10.16.0.2], site: fra, state: drain, reason: CHG-4711"}, []string{"member b: state active → drain", "member b: reason none → CHG-4711"}},
 		{"network", []string{"[10.32.0.0/12]", "[10.32.0.0/12, 10.48.0.0/12]"}, []string{"site tyo: network 10.48.0.0/12 added"}},
 		{"member gone", []string{`  - {name: c, addresses: [10.32.0.1], site: tyo}` + "\n", ""}, []string{"member c removed"}},
 		{"member new", []string{"pools:", "  - {name: d, addresses: [10.0.0.9]}\npools:"}, []string{"member d added"}},
 		{"addresses", []string{`[10.16.0.1, "fd00::1"]`, `[10.16.0.1, "fd00::2"]`}, []string{"member a: address fd00::2 added", "member a: address fd00::1 removed"}},
 		{"site left", []string{"[10.32.0.1], site: tyo", "[10.32.0.1], netspeed: 5"}, []string{"member c: site tyo → none", "member c: netspeed 1000 → 5"}},
-		{"zone", []string{"name: pool.example,", "name: pool.example, ttl: 60s, ecs: off, also: [x.example], "}, []string{"zone: also x.example added", "zone: ttl 2m30s → 1m0s", "zone: ecs true → false", "pool dmz: ttl 2m30s → 1m0s"}},
-		{"glue", []string{"192.0.2.53", "192.0.2.54"}, []string{"zone: name server ns1.pool.example 192.0.2.54 added", "zone: name server ns1.pool.example 192.0.2.53 removed"}},
+		{"zone", []string{"name: pool.example,", "name: pool.example, ttl: 60s, ecs: off, debug: [10.0.0.0/8], also: [x.example], "}, []string{"zone: also x.example added", "zone: ttl 2m30s → 1m0s", "zone: ecs on → off", "zone: debug 10.0.0.0/8 added", "pool dmz: ttl 2m30s → 1m0s"}},
+		{"glue", []string{"192.0.2.53", "192.0.2.54"}, []string{"zone: nameserver ns1.pool.example: 192.0.2.53 → 192.0.2.54"}},
 		{"pool", []string{"dmz: {tags: [dmz]}", "lab: {tags: [dmz]}"}, []string{"pool lab added", "pool dmz removed"}},
 		{"tag", []string{"fra, tags: [dmz]}\n  - {name: b", "fra}\n  - {name: b"}, []string{"member a: tag dmz removed"}},
 		{"choice", []string{"name: pool.example,", "name: pool.example, ramp: 15, near: {km: 5}, strict: [asia],", "pools:", "prefer: {tyo: [fra]}\npools:", "{tags: [dmz]}\n", "{tags: [dmz], exclude: [b], min_sites: 2}\n"},
-			[]string{"zone: strict asia added", "zone: ramp 0 → 15", "zone: near 10 % or 50 km → 10 % or 5 km", "prefer tyo added", "pool dmz: exclude b added", "pool dmz: min_sites 0 → 2"}},
-		{"elsewhere", []string{"[10.32.0.1], site: tyo", "[10.32.0.1], country: de, at: [1, 2], state: fallback"}, []string{"member c: site tyo → none", "member c: country none → de", "member c: position 0 0 → 1 2", "member c: state active → fallback"}},
+			[]string{"zone: strict asia added", "zone: ramp 0 → 15", "zone: near: km 50 → 5", "prefer tyo added", "pool dmz: exclude b added", "pool dmz: min_sites 0 → 2"}},
+		{"elsewhere", []string{"[10.32.0.1], site: tyo", "[10.32.0.1], country: de, at: [1, 2], state: fallback"}, []string{"member c: site tyo → none", "member c: country none → de", "member c: at none → 1 2", "member c: state active → fallback"}},
+		{"trusted", []string{"name: pool.example,", "name: pool.example, ecs: {trusted: [10.0.0.0/8]},"}, []string{"zone: ecs on → for 10.0.0.0/8"}},
 		{"records", []string{"pools:", "records: [{name: www, ttl: 5m, mx: [{host: .}], txt: [a]}]\ndelegations: {sub: {nameservers: {ns.other: []}}}\npools:"},
-			[]string{"record www 5m0s TXT \"a\" added", "record www 5m0s MX 0 . added", "delegation sub added"}},
-		{"moved", []string{"[35.68, 139.69]", "[0, 0]"}, []string{"site tyo: position 35.68 139.69 → 0 0"}},
+			[]string{"delegation sub added", "record www 5m0s TXT \"a\" added", "record www 5m0s MX 0 . added"}},
+		{"moved", []string{"[35.68, 139.69]", "[0, 0]"}, []string{"site tyo: at 35.68 139.69 → 0 0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			after := strings.NewReplacer(c.edit...).Replace(unedited)
@@ -55,6 +56,14 @@ func TestDiff(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestDiffTellsPauses(t *testing.T) {
+	before, after := load(t, unedited), load(t, unedited)
+	after.Members[0].Paused = true
+	if got := Diff(before, after); !slices.Equal(got, []string{"member a: paused false → true"}) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -117,8 +117,8 @@ type Member struct {
 	State     State        `yaml:"state" default:"active" enum:"active drain off monitor fallback" doc:"drain: not handed out, still probed; off: neither; monitor: never handed out, probed; fallback: handed out where active ones cannot meet the floor."`
 	Reason    string       `yaml:"reason" max:"200" doc:"Why the state is not active, for people."`
 	Tags      []string     `yaml:"tags" max:"64" form:"tag" doc:"What pools choose by."`
-	Line      string       `yaml:"-"` // "pool.yaml:41", for messages
-	Paused    bool         `yaml:"-"` // in a maintenance window, by Registry.At: its score stands, nobody is woken
+	Line      string       `yaml:"-"`               // "pool.yaml:41", for messages
+	Paused    bool         `yaml:"-" diff:"paused"` // in a maintenance window, by Registry.At: its score stands, nobody is woken
 }
 
 // Pool is the whole pool (Name "") or a tenant's: the members that carry one
