@@ -38,10 +38,13 @@ type Board struct {
 	entries map[netip.Addr][]*entry // one a vantage
 	watched map[netip.Addr]*verdict
 	hosts   []host
-	profile zones.Profile // of the registry that is watched
-	reached bool          // a watched address has been at 10
-	trusted bool          // see Trusted
-	unheard int           // watched addresses that this process has not checked
+	profile zones.Profile   // of the registry that is watched
+	refids  map[uint32]int  // hosts by how those that follow them name them
+	quiet   map[string]bool // sites most of whose members fell silent together
+	looked  time.Time       // when doubt last looked at all hosts
+	reached bool            // a watched address has been at 10
+	trusted bool            // see Trusted
+	unheard int             // watched addresses that this process has not checked
 	served  [zones.In + 1]int
 	early   int  // watched addresses that are In early
 	moved   bool // some Standing changed since the last signal
@@ -71,12 +74,16 @@ type verdict struct {
 	standing zones.Standing
 	early    bool
 	since    time.Time
+	host     int  // index into Board.hosts
+	look     int  // it would be out, but waits for a check more than these; 0: it does not
 	servable bool // the registry wants it handed out
 	paused   bool // nor does its score move
 }
 
 // host is one member's addresses that are watched.
 type host struct {
+	name   string
+	site   string
 	addrs  []netip.Addr
 	own    bool
 	paused bool
@@ -110,19 +117,23 @@ func (b *Board) Watch(reg *zones.Registry) {
 	defer b.mu.Unlock()
 	now, old := b.o.Now(), b.watched
 	b.watched, b.hosts, b.profile = map[netip.Addr]*verdict{}, nil, reg.Profile()
+	b.refids = map[uint32]int{}
 	b.unheard, b.early, b.served = 0, 0, [zones.In + 1]int{}
 	warm := 0
 	for _, m := range reg.Members {
 		if m.State == zones.Off {
 			continue
 		}
-		b.hosts = append(b.hosts, host{m.Addresses, slices.ContainsFunc(m.Addresses, own), m.Paused})
+		b.hosts = append(b.hosts, host{m.Name, m.Site, m.Addresses, slices.ContainsFunc(m.Addresses, own), m.Paused})
 		for _, a := range m.Addresses {
-			v := &verdict{since: now.Round(0), servable: m.Servable(), paused: m.Paused}
+			v := &verdict{since: now.Round(0), host: len(b.hosts) - 1, servable: m.Servable(), paused: m.Paused}
 			if was := old[a]; was != nil {
-				v.standing, v.since = was.standing, was.since
+				v.standing, v.since, v.look = was.standing, was.since, was.look
 			}
 			b.watched[a] = v
+			if id := refIDOf(a); id != 0 {
+				b.refids[id] = v.host
+			}
 			b.count(v, 1)
 			e := b.find(Key{a, b.o.Vantage})
 			if e == nil || e.heard.IsZero() {
@@ -167,9 +178,13 @@ func (b *Board) Record(s Sample) Row {
 			b.unheard--
 			b.trusted = b.trusted || b.unheard == 0
 		}
+		if s.Invalid == "" && valid(&s) {
+			s.Invalid = b.loop(&s, v.host, now)
+			e.row.Sample = s
+		}
 		// A good check sows no doubt, so most cost no look at all the others.
 		if b.frozen != "" || first || !prev.After(s, b.profile, false).Good {
-			b.doubt(now)
+			b.doubt(now, false)
 		}
 	}
 	e.row = e.row.After(s, b.profile, b.frozen != "" || v != nil && v.paused)
@@ -219,7 +234,7 @@ func (b *Board) Run(ctx context.Context) error {
 		case <-t.C:
 			b.mu.Lock()
 			now, was := b.o.Now(), b.state()
-			b.doubt(now)
+			b.doubt(now, true)
 			b.settle(now)
 			b.tell(was)
 			b.mu.Unlock()

@@ -67,10 +67,11 @@ func (b *Board) Changed() <-chan struct{} { return b.changed }
 
 // Status returns what the Board says of itself.
 func (b *Board) Status() Status {
+	truth := b.Truth()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.state()
-	st := Status{Frozen: s.frozen, Booting: s.booting, Resort: s.resort, Warning: b.frozen}
+	st := Status{Frozen: s.frozen, Booting: s.booting, Resort: s.resort, Warning: b.frozen, Truth: truth}
 	if s.unvouched {
 		st.Warning = fmt.Sprintf("only %d of the 3 members needed can vouch for the clock of this node", b.votes)
 	}

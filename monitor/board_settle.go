@@ -12,8 +12,16 @@ import (
 // doubt decides whether this vantage trusts itself, from fresh checks only.
 // When it begins to doubt, it takes back what the last checks did to those
 // that were good before: that was the first we saw of our own fault.
-func (b *Board) doubt(now time.Time) {
+//
+// With very many hosts a look at all of them is put off for a moment, unless it
+// must be now: taking back mends what comes between.
+func (b *Board) doubt(now time.Time, must bool) {
+	if n := time.Duration(len(b.hosts)); !must && n > 1000 && now.Sub(b.looked) < n*20*time.Microsecond {
+		return
+	}
+	b.looked = now
 	hosts := b.voters(now)
+	b.quiet = b.quietSites(hosts)
 	off, votes := clockOff(hosts)
 	b.votes = votes
 	why := networkDown(hosts)
@@ -44,7 +52,7 @@ func (b *Board) voters(now time.Time) []voter {
 		hosts[i].own = h.own
 		for _, a := range h.addrs {
 			e := b.find(Key{a, b.o.Vantage})
-			if e != nil && !e.heard.IsZero() && now.Sub(e.heard) <= b.fresh() {
+			if e != nil && b.isFresh(e, now) {
 				hosts[i].hear(&e.row.Sample)
 			}
 		}
@@ -53,6 +61,33 @@ func (b *Board) voters(now time.Time) []voter {
 		}
 	}
 	return hosts
+}
+
+// quietSites returns the sites of which more than half of those that are In, and
+// two at least, do not answer: they would all be out at once.
+func (b *Board) quietSites(hosts []voter) map[string]bool {
+	in, silent := map[string]int{}, map[string]int{}
+	for i, h := range b.hosts {
+		for _, a := range h.addrs {
+			if v := b.watched[a]; v.standing == zones.In && v.servable {
+				in[h.site]++
+				if hosts[i].silent && !hosts[i].answered {
+					silent[h.site]++
+				}
+				break
+			}
+		}
+	}
+	quiet := map[string]bool{}
+	for site, n := range silent {
+		quiet[site] = n >= 2 && 2*n > in[site]
+	}
+	return quiet
+}
+
+// isFresh reports whether the entry's last check bears on the present.
+func (b *Board) isFresh(e *entry, now time.Time) bool {
+	return !e.heard.IsZero() && now.Sub(e.heard) <= b.fresh()
 }
 
 // fresh is how old a check may be to bear on whether we trust ourselves. A
@@ -79,6 +114,7 @@ func (b *Board) judge(a netip.Addr, v *verdict, now time.Time) {
 		// The first at 10 ends the start for newcomers, not for those it let in.
 		standing = Stand(m, !b.reached || v.early)
 		early = standing == zones.In && !m.In
+		standing = b.secondLook(v, m, standing)
 	}
 	if standing == v.standing && early == v.early {
 		return
@@ -89,6 +125,23 @@ func (b *Board) judge(a netip.Addr, v *verdict, now time.Time) {
 	}
 	v.standing, v.early = standing, early
 	b.count(v, 1)
+}
+
+// secondLook keeps a member in that fell silent together with most of its site:
+// that is the path more often than the clocks. It stays if its next check is
+// good. One that was measured wrong has no such grace.
+func (b *Board) secondLook(v *verdict, m Merged, standing zones.Standing) zones.Standing {
+	falls := v.standing == zones.In && !v.early && standing != zones.In && !m.Wrong
+	switch {
+	case !falls:
+		v.look = 0
+	case v.look == 0 && m.Missed > 0 && b.quiet[b.hosts[v.host].site]:
+		v.look = m.Checks
+	}
+	if falls && v.look > 0 && (m.Missed == 0 || v.look == m.Checks) {
+		return zones.In
+	}
+	return standing
 }
 
 // count adds a verdict to the sums, or with −1 takes it away.

@@ -28,11 +28,15 @@ func (v *voter) hear(s *Sample) {
 	v.answered = v.answered || s.Outcome == Answered
 	v.silent = v.silent || s.Outcome == Silent
 	v.unmeasured = v.unmeasured || s.Outcome == Unmeasured
-	ok := s.Outcome == Answered && s.Invalid == "" && s.Kiss == "" && s.Leap != 3 &&
-		s.Stratum > 0 && s.Stratum < 16 && s.RootDistance <= 1500*time.Millisecond
-	if ok && (!v.valid || s.RootDistance < v.distance) {
+	if valid(s) && (!v.valid || s.RootDistance < v.distance) {
 		v.valid, v.offset, v.distance = true, s.Offset, s.RootDistance
 	}
+}
+
+// valid reports whether a sample says what time its member has.
+func valid(s *Sample) bool {
+	return s.Outcome == Answered && s.Invalid == "" && s.Kiss == "" && s.Leap != 3 &&
+		s.Stratum > 0 && s.Stratum < 16 && s.RootDistance <= 1500*time.Millisecond
 }
 
 // networkDown tells why nothing that the vantage measures may count, if so:

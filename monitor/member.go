@@ -46,6 +46,7 @@ type Status struct {
 	Booting bool   `json:"booting"` // no member ever reached 10: good ones are served early
 	Resort  bool   `json:"resort"`  // nobody is in: members that fell silent are served
 	Warning string `json:"warning"` // one line, "" when all is well
+	Truth   Truth  `json:"truth"`   // what the members' answers say of one another
 }
 
 // Members returns one line for every address of every member, in the

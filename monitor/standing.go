@@ -56,6 +56,8 @@ func why(r Row, st zones.Standing, interval time.Duration, p zones.Profile) stri
 		return r.Why
 	case r.Checks == 0:
 		return "not checked yet"
+	case st == zones.In && !r.In && r.Reached:
+		return "in for another look, as most of its site fell silent: " + score
 	case st == zones.In && !r.In:
 		return fmt.Sprintf("in early while the pool starts: %s of %d", score, eligible)
 	case st == zones.In && (r.Frozen || r.Outcome == Unmeasured):

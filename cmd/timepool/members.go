@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -124,8 +125,14 @@ func (a *app) printStatus(s Status) error {
 		fmt.Sprintf("timepool    %s, up %s", s.Version, s.Uptime.Round(time.Second)),
 		"dns         " + answering,
 	}
-	if s.Monitor.Warning != "" {
-		lines = append(lines, "warning     "+s.Monitor.Warning)
+	if t := s.Monitor.Truth; t.Witnesses > 0 {
+		lines = append(lines, fmt.Sprintf("truth       %d of %d members agree, by %s; falsetickers: %s",
+			t.Agree, t.Witnesses, count(t.Clocks, "clock"), cmp.Or(strings.Join(t.Falsetickers, ", "), "none")))
+	}
+	for _, w := range slices.Concat([]string{s.Monitor.Warning}, s.Monitor.Truth.Warnings) {
+		if w != "" {
+			lines = append(lines, "warning     "+w)
+		}
 	}
 	for _, notice := range s.Notices {
 		lines = append(lines, "notice      "+notice)

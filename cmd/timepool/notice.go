@@ -59,6 +59,7 @@ func (n *node) tellChanges(told []string) []string {
 	if status.Warning != "" {
 		now = append(now, status.Warning)
 	}
+	now = append(now, status.Truth.Warnings...)
 	for _, line := range now {
 		if !slices.Contains(told, line) {
 			n.log.Warn("notice", "says", line)

@@ -1,0 +1,213 @@
+package monitor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+const ms = time.Millisecond
+
+func testimony(name string, offset, distance time.Duration) witness {
+	return witness{name: name, offset: offset, distance: distance, stratum: 1, follows: -1}
+}
+
+func TestFalsetickers(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ws    []witness
+		agree int
+		liars []string
+	}{
+		{"nobody", nil, 0, nil},
+		{"one", []witness{testimony("a", 0, ms)}, 1, nil},
+		{"two that disagree", []witness{testimony("a", 0, ms), testimony("b", time.Second, ms)}, 1, nil},
+		{"two of three", []witness{testimony("a", 0, ms), testimony("b", time.Second, ms), testimony("c", ms, ms)}, 2, nil},
+		{"three of four", []witness{testimony("a", 0, ms), testimony("b", time.Second, ms), testimony("c", ms, ms), testimony("d", -ms, 2*ms)}, 3, []string{"b"}},
+		{"our own clock is off", []witness{testimony("a", time.Hour, ms), testimony("b", 0, ms), testimony("c", time.Hour+ms, ms), testimony("d", time.Hour, ms)}, 3, []string{"b"}},
+		{"far, but it says so", []witness{testimony("a", 0, ms), testimony("b", 90*ms, 100*ms), testimony("c", ms, ms), testimony("d", 0, ms)}, 4, nil},
+		{"half against half", []witness{testimony("a", 0, ms), testimony("b", 0, ms), testimony("c", 0, ms), testimony("d", time.Second, ms), testimony("e", time.Second, ms), testimony("f", time.Second, ms)}, 3, nil},
+		{"touching", []witness{testimony("a", 0, ms), testimony("b", 2*ms, ms), testimony("c", ms, ms)}, 3, nil},
+	} {
+		got := weigh(c.ws)
+		if got.Agree != c.agree || !slices.Equal(got.Falsetickers, c.liars) || got.Witnesses != len(c.ws) {
+			t.Errorf("%s: %+v, want %d and %v", c.name, got, c.agree, c.liars)
+		}
+	}
+}
+
+// As many agree as any moment has, and nobody who holds that moment possible is
+// called a falseticker.
+func TestIntersectionIsTheDeepest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var ws []witness
+		for i := range rapid.IntRange(1, 12).Draw(t, "hosts") {
+			ws = append(ws, testimony(fmt.Sprint(i), time.Duration(rapid.IntRange(-9, 9).Draw(t, "offset"))*ms, time.Duration(rapid.IntRange(0, 5).Draw(t, "distance"))*ms))
+		}
+		holds := func(at time.Duration) (names []string) {
+			for _, w := range ws {
+				if (w.offset - at).Abs() <= w.distance {
+					names = append(names, w.name)
+				}
+			}
+			return names
+		}
+		got, deepest := weigh(ws), 0
+		for at := -15 * ms; at <= 15*ms; at += ms {
+			deepest = max(deepest, len(holds(at)))
+		}
+		honest := holds((got.Low + got.High) / 2)
+		if got.Agree != deepest || len(honest) != deepest {
+			t.Fatalf("%+v: %d agree there, %d at best", got, len(honest), deepest)
+		}
+		for _, name := range got.Falsetickers {
+			if slices.Contains(honest, name) {
+				t.Fatalf("%+v: %s agrees", got, name)
+			}
+		}
+	})
+}
+
+func TestDiversityAndLeaps(t *testing.T) {
+	upstream := func(name string, refid uint32, follows int) witness {
+		return witness{name: name, stratum: 2, refid: refid, follows: follows}
+	}
+	leap := func(w witness, n uint8) witness { w.leap = n; return w }
+	for _, c := range []struct {
+		name   string
+		ws     []witness
+		clocks int
+		warn   string
+	}{
+		{"stratum 1 are clocks of their own", []witness{testimony("a", 0, ms), testimony("b", 0, ms)}, 2, ""},
+		{"one upstream", []witness{upstream("a", 0x0A000001, -1), upstream("b", 0x0A000001, -1)}, 1, "2 members, 1 clock: all of them hang on 10.0.0.1"},
+		{"by way of one another", []witness{upstream("a", 0x0A000001, -1), upstream("b", 1, 0), upstream("c", 2, 1)}, 1, "3 members, 1 clock"},
+		{"a loop is no endless one", []witness{upstream("a", 2, 1), upstream("b", 1, 0), upstream("c", 3, -1)}, 3, ""},
+		{"one alone", []witness{upstream("a", 0x0A000001, -1)}, 1, ""},
+		{"all announce", []witness{leap(testimony("a", 0, ms), 1), leap(testimony("b", 0, ms), 1)}, 2, ""},
+		{"some announce", []witness{leap(testimony("a", 0, ms), 1), testimony("b", 0, ms), testimony("c", 0, ms)}, 3, "leap second: 1 of 3 members announce it (a), b, c not"},
+		{"both ways", []witness{leap(testimony("a", 0, ms), 1), leap(testimony("b", 0, ms), 2)}, 2, "leap second: a announce a minute of 61 s, b one of 59 s"},
+		{"chronyd smears", []witness{upstream("a", 0x7F7F01FF, -1), testimony("b", 0, ms)}, 2, "leap second: a smear it now and 1 others do not"},
+		{"ntpd smears", []witness{upstream("a", 0xFE123456, -1), testimony("b", 0, ms)}, 2, "smear it now"},
+		{"all smear", []witness{upstream("a", 0xFE123456, -1), upstream("b", 0xFE123457, -1)}, 2, ""},
+	} {
+		got := weigh(c.ws)
+		said := strings.Join(got.Warnings, "; ")
+		if got.Clocks != c.clocks || !strings.Contains(said, c.warn) || c.warn == "" && said != "" {
+			t.Errorf("%s: %d clocks, %q, want %d and %q", c.name, got.Clocks, said, c.clocks, c.warn)
+		}
+	}
+}
+
+// from makes a sample that of a stratum 2 host that follows the address.
+func from(i int, source netip.Addr) Sample {
+	s := at(i, good())
+	s.RefID = refIDOf(source)
+	return s
+}
+
+func TestBoardTellsTheTruth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard(pool(5))
+		upstream := netip.MustParseAddr("198.51.100.1")
+		for i := range 4 {
+			b.Record(from(i, upstream))
+		}
+		b.Record(at(4, off(40*time.Millisecond)))
+		got := b.Status().Truth
+		if got.Witnesses != 5 || got.Agree != 4 || !slices.Equal(got.Falsetickers, []string{"ntp4"}) || got.Clocks != 2 {
+			t.Errorf("%+v", got)
+		}
+		time.Sleep(time.Hour)
+		if got := b.Truth(); got.Witnesses != 0 {
+			t.Errorf("what is an hour old still counts: %+v", got)
+		}
+	})
+}
+
+// A member that hangs on itself is unsynchronised, whatever it says.
+func TestBoardFindsLoops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := pool(4)
+		v6 := netip.MustParseAddr("2001:db8::2")
+		reg.Members[2].Addresses = append(reg.Members[2].Addresses, v6)
+		b := newBoard(reg)
+		b.Record(from(0, netip.MustParseAddr("198.51.100.1")))
+		for _, c := range []struct {
+			member int
+			source netip.Addr
+			want   string
+		}{
+			{1, addr(0), ""}, {3, v6, ""}, {2, addr(3), "follows ntp3, which follows it"}, {3, v6, ""},
+			{2, addr(1), ""}, {0, addr(0), "follows itself"}, {0, addr(2), "follows ntp2, which follows ntp1, which follows it"},
+		} {
+			r := b.Record(from(c.member, c.source))
+			if r.Invalid != c.want || r.Good != (c.want == "") {
+				t.Errorf("ntp%d follows %v: %q, good %v, want %q", c.member, c.source, r.Invalid, r.Good, c.want)
+			}
+		}
+	})
+}
+
+func TestBoardLooksTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := pool(12)
+		for i := range 5 {
+			reg.Members[i].Site = "fra"
+		}
+		b := newBoard(reg)
+		each := func(s Sample, members ...int) {
+			for _, i := range members {
+				b.Record(at(i, s))
+			}
+		}
+		for range 150 {
+			b.round(12, good())
+		}
+		each(mute(), 0, 1, 2) // of five
+		each(mute(), 0, 1, 2)
+		wantStandings(t, b, "in in in in in in")
+		if s := b.Scores()[addr(0)]; s.Why != "in for another look, as most of its site fell silent: score 8.3" {
+			t.Errorf("%+v", s)
+		}
+		each(good(), 0) // it was the path
+		each(mute(), 1, 2)
+		wantStandings(t, b, "in resort resort in in in")
+		each(good(), 0, 0, 0, 1, 2)
+		wantStandings(t, b, "in resort resort in in in")
+		if r, _ := b.Last(addr(0)); !r.In || b.Status().Booting {
+			t.Errorf("a second look is no start: %+v", r)
+		}
+
+		// Measured wrong, they go at once, however many they are.
+		for range 4 {
+			each(off(time.Minute), 0, 1, 2, 3, 4)
+		}
+		wantStandings(t, b, "out out out out out in")
+	})
+}
+
+// A minority of a site goes at once, and so does a site of one.
+func TestBoardCutsFewAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := pool(6)
+		for i := range 5 {
+			reg.Members[i].Site = "fra"
+		}
+		b := newBoard(reg)
+		for range 40 {
+			b.round(6, good())
+		}
+		for _, i := range []int{0, 1, 5} {
+			b.Record(at(i, mute()))
+			b.Record(at(i, mute()))
+		}
+		wantStandings(t, b, "resort resort in in in resort")
+	})
+}
