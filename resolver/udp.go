@@ -18,6 +18,7 @@ type udpLoop struct {
 	conn   *net.UDPConn
 	lane   int
 	tally  tally
+	took   latency
 	now    time.Time // read once for all packets taken at a time
 }
 
@@ -51,6 +52,7 @@ func (l *udpLoop) single() {
 		if _, _, err := l.conn.WriteMsgUDPAddrPort(reply, replyFrom(control[:c]), client); err != nil {
 			l.server.unsent.Add(1)
 		}
+		l.took.observe(time.Since(l.now), 1)
 	}
 }
 

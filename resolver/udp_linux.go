@@ -78,8 +78,10 @@ func (l *udpLoop) many() {
 		switch b.errno {
 		case 0:
 			failures, l.now = 0, time.Now()
+			received := b.n
 			b.answer(l)
 			b.flush(l)
+			l.took.observe(time.Since(l.now), received)
 		case unix.EINTR:
 		default:
 			failures = l.failed(failures)
