@@ -12,8 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -99,7 +99,7 @@ func startPeer(t *testing.T, name string, zones map[string]string) string {
 	if _, err := exec.LookPath(peer.command[0]); err != nil {
 		t.Skipf("needs %s, which is not installed", peer.command[0])
 	}
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), strconv.Itoa(freePort(t))
 	fill := strings.NewReplacer("DIR", dir, "PORT", port, "SECRET", hex.EncodeToString(wireSecrets[0][:])).Replace
 	files := map[string]string{"run/.": "", "state/.": ""}
 	for zone, text := range zones {
@@ -123,25 +123,8 @@ func startPeer(t *testing.T, name string, zones map[string]string) string {
 	for i := range command {
 		command[i] = fill(command[i])
 	}
-	runPeer(t, command)
+	runDaemon(t, command[0], command[1:]...)
 	return untilAnswers(t, "127.0.0.1:"+port)
-}
-
-// runPeer runs a daemon until the test ends.
-func runPeer(t *testing.T, command []string) {
-	var log bytes.Buffer
-	c := exec.Command(command[0], command[1:]...)
-	c.Stdout, c.Stderr = &log, &log
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Process.Signal(syscall.SIGTERM)
-		c.Wait()
-		if t.Failed() {
-			t.Logf("%s:\n%s", command[0], &log)
-		}
-	})
 }
 
 // untilAnswers waits until the daemon answers over UDP and TCP, and returns addr.
@@ -159,24 +142,6 @@ func untilAnswers(t *testing.T, addr string) string {
 		}
 	}
 	return addr
-}
-
-// freePort finds one that is free for UDP and TCP.
-func freePort(t *testing.T) string {
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Close()
-		if u, err := net.ListenPacket("udp", l.Addr().String()); err == nil {
-			u.Close()
-			_, port, _ := net.SplitHostPort(l.Addr().String())
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // peerZones writes the sample's zones as files: what stands there beside the
@@ -231,7 +196,7 @@ func TestWirePeers(t *testing.T) {
 					if how == "not asked" {
 						continue
 					}
-					got, ok := askPeer(t, network, addr, c.octets(p.query))
+					got, ok := askDaemon(t, network, addr, c.octets(p.query))
 					says := gist(got, ok)
 					if reply := c.octets(p.reply[tcp]); ok && says == want && c.free == nil && !sameRecords(t, got, reply) {
 						says += ", other records"
@@ -245,9 +210,9 @@ func TestWirePeers(t *testing.T) {
 	}
 }
 
-// askPeer returns the reply to octets, false for none: a good question that is
+// askDaemon returns the reply to octets, false for none: a good question that is
 // sent after them is answered first, or the connection is closed.
-func askPeer(t *testing.T, network, addr string, query []byte) (reply []byte, ok bool) {
+func askDaemon(t *testing.T, network, addr string, query []byte) (reply []byte, ok bool) {
 	good, _ := question("ns1.pool.example.", dns.TypeA).Pack()
 	binary.BigEndian.PutUint16(good, 0x4321)
 	if network == "udp" {
