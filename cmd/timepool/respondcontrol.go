@@ -161,7 +161,7 @@ func (r *responding) Collect(out chan<- prometheus.Metric) {
 		name, help string
 		value      float64
 	}{
-		{"synchronised", "1 where it announces a clock to follow.", bit(s.Announced.Synchronised)},
+		{"synchronised", "1 where it announces a clock to follow.", bit(s.Announced.Synchronised && len(s.Announced.Drains) == 0)},
 		{"drained", "1 while it announces itself unsynchronised so that its clients leave.", bit(len(s.Announced.Drains) > 0)},
 		{"clients_asking", "Clients of the last minute or two, about; counted while drained.", float64(s.Asking)},
 		{"stratum", "Stratum announced; 16 unsynchronised.", float64(s.Announced.Stratum)},
