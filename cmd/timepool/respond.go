@@ -41,7 +41,9 @@ type respondFlags struct {
 	drain   time.Duration
 	undrain bool
 	reason  string
-	log     LogConfig
+
+	node, nodeToken, nodeCA string
+	log                     LogConfig
 }
 
 func (a *app) respondCommand() *cobra.Command {
@@ -91,6 +93,9 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.DurationVar(&f.drain, "drain", 0, "have the running responder announce itself unsynchronised for so long, 24h at most, so that its clients leave")
 	flags.BoolVar(&f.undrain, "undrain", false, "end what --drain began")
 	flags.StringVar(&f.reason, "reason", "", "why, for people, with --drain")
+	flags.StringVar(&f.node, "node", "", "https://host:port of the pool's node, to be asked whether timepool drain --active is in force for this member; nobody is asked unless given")
+	flags.StringVar(&f.nodeToken, "node-token", "", "file with this member's token for --node")
+	flags.StringVar(&f.nodeCA, "node-ca", "", "PEM file of certificates to trust for --node (default: the system's)")
 	c.MarkFlagsMutuallyExclusive("print", "check", "status", "drain", "undrain")
 	flags.StringVar(&f.log.Level, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.log.Format, "log-format", "text", "text or json")
@@ -105,6 +110,10 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 	}
 	r := &responding{log: log}
 	if r.server, err = f.server(); err != nil {
+		return fail(exitUsage, err)
+	}
+	node, token, client, err := f.nodeClient()
+	if err != nil {
 		return fail(exitUsage, err)
 	}
 	var listeners []net.Listener
@@ -140,6 +149,9 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 	g.Go(func() error { return r.clock.Run(ctx) })
 	g.Go(func() error { return r.server.Run(ctx) })
 	g.Go(func() error { return r.tell(ctx) })
+	if node != nil {
+		g.Go(func() error { return r.obey(ctx, node, token, client, announceEvery) })
+	}
 	for i, l := range listeners {
 		g.Go(func() error { return serveHTTP(ctx, servers[i], l, log) })
 	}
