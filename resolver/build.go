@@ -26,6 +26,7 @@ type Options struct {
 	// names when registry and Atlas are the same two, and every suit (pool, quarter
 	// and family) with the same hosts, and in others the decks that have the same.
 	Previous *Snapshot
+	Workers  int // goroutines at most, of which the result is no function; 0: GOMAXPROCS
 
 	// What TXT _status and _member tell; no answer of the pool depends on it.
 	Version    string
@@ -84,12 +85,12 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	if len(r.Pools) == 0 {
 		return nil, errors.New("registry: no pool")
 	}
-	g, err := survey(r, a, o.Previous)
+	g, err := survey(r, a, &o)
 	if err != nil {
 		return nil, err
 	}
 	s := &Snapshot{Serial: o.Serial, atlas: a, ecs: r.Zone.ECS, ground: g, scores: scores, made: o}
-	s.made.Previous = nil
+	s.made.Previous, s.made.Workers = nil, 0
 	if agent := r.Zone.ReportChannel; agent != "" {
 		if s.agent, err = wireName(agent); err != nil {
 			return nil, fmt.Errorf("report channel %s: %w", agent, err)
@@ -102,7 +103,7 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	same, lines := s.untouched(&o), 2*len(r.Pools) // a line is a pool and family
 	offers := make([][]offer, lines)
 	s.resorts, s.suits = make([]bool, lines), make([]*suit, perFamily*lines)
-	parallel(lines, func() func(i int) {
+	parallel(o.Workers, lines, func() func(i int) {
 		return func(i int) {
 			if same[i/2] {
 				s.resorts[i] = o.Previous.resorts[i]
@@ -111,7 +112,7 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 			}
 		}
 	})
-	parallel(len(s.suits), func() func(i int) {
+	parallel(o.Workers, len(s.suits), func() func(i int) {
 		return func(i int) {
 			if same[i/perFamily/2] {
 				s.suits[i] = o.Previous.suits[i]

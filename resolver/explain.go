@@ -3,6 +3,7 @@ package resolver
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -253,13 +254,19 @@ type odds struct {
 // the suit's hosts.
 func (d *deck) odds() (all []odds) {
 	at := make([]*odds, len(d.suit.records)/d.suit.terms.size())
-	for set, share := range d.arcs() {
-		for slot, record := range set {
+	from := uint64(0)
+	for i, c := range d.cards {
+		until := uint64(c.until)
+		if i == len(d.cards)-1 {
+			until = math.MaxUint32 + 1
+		}
+		for slot, record := range d.sets[c.set:][:d.size()] {
 			if at[record] == nil {
 				at[record] = &odds{addr: d.suit.address(record), ring: bits.OnesCount32(d.rings&(2<<slot-1)) - 1}
 			}
-			at[record].share += share
+			at[record].share += float64(until-from) / (math.MaxUint32 + 1)
 		}
+		from = until
 	}
 	for i := range d.suit.hosts {
 		h := &d.suit.hosts[i]

@@ -57,7 +57,7 @@ func openToOthers(conn *net.UDPConn) error {
 // overrun returns how many packets a UDP socket was too full for; 0 when it is
 // closed or a sandbox keeps it to itself. Asked when somebody wants to know, it
 // costs the packets nothing, as a control message with each would.
-func overrun(conn *net.UDPConn) uint64 {
+func overrun(conn syscall.Conn) uint64 {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0

@@ -17,6 +17,6 @@ func prepare(syscall.RawConn, netip.Addr, bool) error { return nil }
 
 func openToOthers(*net.UDPConn) error { return nil }
 
-func overrun(*net.UDPConn) uint64 { return 0 }
+func overrun(syscall.Conn) uint64 { return 0 }
 
 func replyFrom([]byte) []byte { return nil }

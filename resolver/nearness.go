@@ -40,7 +40,7 @@ type ground struct {
 	spots  []zones.Place // where members are, each once
 	spot   []uint16      // by member: index into spots
 	names  []uint64      // by member: hash of its name
-	order  []int         // members by spot, fallbacks behind all others
+	order  []int         // members by spot
 	places []uint64      // by zones.PlaceID: a key that survives renumbering
 	rows   []row         // by zones.PlaceID
 
@@ -72,8 +72,8 @@ const noSpot = math.MaxUint16
 
 // survey makes the ground for r and a, or takes the one before when it is
 // about the same two.
-func survey(r *zones.Registry, a *zones.Atlas, before *Snapshot) (*ground, error) {
-	if before != nil && before.ground.registry == r && before.ground.atlas == a {
+func survey(r *zones.Registry, a *zones.Atlas, o *Options) (*ground, error) {
+	if before := o.Previous; before != nil && before.ground.registry == r && before.ground.atlas == a {
 		return before.ground, nil
 	}
 	g := &ground{registry: r, atlas: a, places: make([]uint64, a.Len()), rows: make([]row, a.Len())}
@@ -86,7 +86,7 @@ func survey(r *zones.Registry, a *zones.Atlas, before *Snapshot) (*ground, error
 	if err := g.locate(sites); err != nil {
 		return nil, err
 	}
-	parallel(len(g.rows), func() func(int) {
+	parallel(o.Workers, len(g.rows), func() func(int) {
 		d := distances{near: r.Zone.Near}
 		return func(id int) {
 			p := a.Place(zones.PlaceID(id))
@@ -96,7 +96,7 @@ func survey(r *zones.Registry, a *zones.Atlas, before *Snapshot) (*ground, error
 	})
 	g.label(sites, &distances{near: r.Zone.Near})
 	g.quarters, g.books = make([][]int8, len(r.Pools)), make([][2]book, len(r.Pools))
-	parallel(len(r.Pools), func() func(int) {
+	parallel(o.Workers, len(r.Pools), func() func(int) {
 		return func(i int) {
 			g.quarters[i] = partition(r, &r.Pools[i])
 			g.books[i] = write(r, &r.Pools[i], g.quarters[i])
@@ -142,9 +142,8 @@ func (g *ground) client(p zones.Place) *origin {
 }
 
 // locate finds the spot of every member: its site's place, what it says of
-// itself, else where the Atlas puts the first of its addresses that it knows. One
-// that nothing places is nowhere, not at the default site: that is a guess about
-// clients.
+// itself, else where the Atlas puts the first of its addresses that it knows. One that nothing places
+// is nowhere, not at the default site: that is a guess about clients.
 func (g *ground) locate(sites map[string]int) error {
 	known := map[zones.Place]uint16{}
 	for i := range g.registry.Members {
@@ -160,13 +159,7 @@ func (g *ground) locate(sites map[string]int) error {
 		}
 		g.spot, g.names, g.order = append(g.spot, spot), append(g.names, hash(m.Name)), append(g.order, i)
 	}
-	rank := func(member int) int {
-		if g.registry.Members[member].State == zones.Fallback {
-			return len(g.spots) + int(g.spot[member])
-		}
-		return int(g.spot[member])
-	}
-	slices.SortStableFunc(g.order, func(a, b int) int { return cmp.Compare(rank(a), rank(b)) })
+	slices.SortStableFunc(g.order, func(a, b int) int { return cmp.Compare(g.spot[a], g.spot[b]) })
 	return nil
 }
 
@@ -239,12 +232,9 @@ type origin struct {
 // holds reports whether a spot is at o's own site or in the place that was
 // asked for.
 func (o *origin) holds(spot *zones.Place) bool {
-	country, continent := o.shares(spot)
+	country := o.Country != "" && o.Country == spot.Country
+	continent := o.Continent != "" && o.Continent == spot.Continent
 	return o.Site != "" && o.Site == spot.Site || o.named && (country || o.Country == "" && continent)
-}
-
-func (o *origin) shares(spot *zones.Place) (country, continent bool) {
-	return o.Country != "" && o.Country == spot.Country, o.Continent != "" && o.Continent == spot.Continent
 }
 
 // km returns how far o is from a spot, and what is below 0 for spots that come
@@ -256,16 +246,18 @@ func (o *origin) km(spot *zones.Place) float64 {
 	if i := slices.Index(o.prefer, spot.Site); i >= 0 {
 		return float64(inside - len(o.prefer) + 1 + i)
 	}
-	near, points := math.Inf(1), o.middles
-	if points == nil {
-		points = []zones.Point{o.At}
-	}
-	for _, at := range points {
+	country := o.Country != "" && o.Country == spot.Country
+	continent := o.Continent != "" && o.Continent == spot.Continent
+	near := math.Inf(1)
+	for _, at := range o.middles {
 		if km, ok := zones.Distance(at, spot.At); ok {
 			near = min(near, km)
 		}
 	}
-	switch country, continent := o.shares(spot); {
+	if km, ok := zones.Distance(o.At, spot.At); ok {
+		near = min(near, km)
+	}
+	switch {
 	case !math.IsInf(near, 1):
 		return near
 	case country:

@@ -63,7 +63,7 @@ func TestRings(t *testing.T) {
 func TestGround(t *testing.T) {
 	r := world("a fra 1 active - 192.0.2.1", "b - 1 active - 10.16.0.9", "c - 1 active - 192.0.2.3 10.32.0.9", "d - 1 active - 192.0.2.4")
 	r.Zone.Default = "osa"
-	g, err := survey(r, zones.NewAtlas(r, nil), nil)
+	g, err := survey(r, zones.NewAtlas(r, nil), &Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

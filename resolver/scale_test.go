@@ -83,7 +83,7 @@ func BenchmarkScale(b *testing.B) {
 		run("nothing", func(int) Options { return Options{} })
 		b.Run(fmt.Sprintf("members=%d/nearness", n), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := survey(r, a, nil); err != nil {
+				if _, err := survey(r, a, &Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}

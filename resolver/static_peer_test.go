@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -291,13 +290,8 @@ func runDaemon(t testing.TB, name string, args ...string) *daemon {
 		cmd.Wait()
 	}()
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM) // it may have children to end
-		hard := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
-		defer hard.Stop()
+		cmd.Process.Kill()
 		<-d.done
-		if t.Failed() {
-			t.Logf("%s:\n%s", name, d.text())
-		}
 	})
 	return d
 }

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -15,20 +18,49 @@ const maxQuery = 4<<10 + 64
 // udpLoop answers what comes in on one socket.
 type udpLoop struct {
 	server *Server
-	conn   *net.UDPConn
+	conn   *net.UDPConn // for packets one by one, or
+	file   *os.File     // for many at a time
+	closed atomic.Bool
 	lane   int
 	tally  tally
-	took   latency
 	now    time.Time // read once for all packets taken at a time
 }
 
-// run returns when the socket is closed.
+// newLoop takes the socket over.
+func (s *Server) newLoop(conn *net.UDPConn, lane int) (l *udpLoop, err error) {
+	l = &udpLoop{server: s, conn: conn, lane: lane}
+	if batched && !s.cfg.Single {
+		l.conn = nil
+		l.file, err = detach(conn)
+	}
+	return l, err
+}
+
+// run returns when the loop is stopped.
 func (l *udpLoop) run() {
-	if batched && !l.server.cfg.Single {
+	if l.file != nil {
 		l.many()
 	} else {
 		l.single()
 	}
+}
+
+// stop ends run.
+func (l *udpLoop) stop() {
+	l.closed.Store(true)
+	if l.file != nil {
+		wake(l.file)
+	} else {
+		l.conn.Close()
+	}
+}
+
+// socket is for what can be asked of either.
+func (l *udpLoop) socket() syscall.Conn {
+	if l.file != nil {
+		return l.file
+	}
+	return l.conn
 }
 
 // single takes a packet at a time, which every system can.
@@ -52,7 +84,6 @@ func (l *udpLoop) single() {
 		if _, _, err := l.conn.WriteMsgUDPAddrPort(reply, replyFrom(control[:c]), client); err != nil {
 			l.server.unsent.Add(1)
 		}
-		l.took.observe(time.Since(l.now), 1)
 	}
 }
 

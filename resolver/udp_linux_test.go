@@ -20,19 +20,18 @@ func TestUnsent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
 	client, err := net.Dial("udp4", conn.LocalAddr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
 	client.SetDeadline(time.Now().Add(20 * time.Second))
-	l := &udpLoop{server: s, conn: conn}
-	b := newBatch(raw, l.room(batchLen))
+	l, err := s.newLoop(conn, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.file.Close()
+	fd, b := l.file.Fd(), newBatch(l.room(batchLen))
 	const sent = 5
 	for i := range sent {
 		query := shapes(t)["plain"]
@@ -40,15 +39,15 @@ func TestUnsent(t *testing.T) {
 		client.Write(query)
 	}
 	for got := 0; got < sent; { // loopback may give them in more than one batch
-		if err := raw.Read(b.receive); err != nil {
-			t.Fatal(err)
+		if errno := b.receive(fd); errno != 0 {
+			t.Fatal(errno)
 		}
 		got += b.n
 		b.answer(l)
 		if got == b.n {
 			b.names[0].Family = unix.AF_UNIX
 		}
-		b.flush(l)
+		b.flush(fd, l)
 	}
 	buf := make([]byte, 1500)
 	for i := 1; i < sent; i++ {

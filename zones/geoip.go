@@ -1,7 +1,6 @@
 package zones
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -183,8 +182,8 @@ func (r *record) place(centroids bool) Place {
 	if r.Location.Lat != nil && r.Location.Lon != nil {
 		p.At = cell(*r.Location.Lat, *r.Location.Lon)
 	}
-	if known && centroids {
-		p.At = cmp.Or(p.At, country.At)
+	if !p.At.Known && known && centroids {
+		p.At = country.At
 	}
 	return p
 }

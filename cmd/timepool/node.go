@@ -10,7 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +29,8 @@ type node struct {
 	log     *slog.Logger
 	started time.Time
 
+	processors int // of the scheduler's, before run
+
 	history *monitor.History // nil when static: nobody is probed
 	board   *monitor.Board   // nil when static
 	prober  *monitor.Prober  // nil when static
@@ -38,7 +40,6 @@ type node struct {
 	inForce  atomic.Pointer[generation]
 	reloads  atomic.Pointer[[]Reload] // newest first
 	dnsOpen  atomic.Bool
-	asked    sync.Map    // by member: asked
 	asks     chan func() // for the publish loop to do
 	lastTold atomic.Pointer[told]
 
@@ -68,7 +69,7 @@ type generation struct {
 // openNode loads what the node file names and binds what can be bound early,
 // so that every fault of configuration is told before anything is served.
 func openNode(c Config, static bool, log *slog.Logger) (*node, error) {
-	n := &node{config: c, log: log, started: time.Now(), asks: make(chan func())}
+	n := &node{config: c, log: log, started: time.Now(), processors: runtime.GOMAXPROCS(0), asks: make(chan func())}
 	if err := n.open(static); err != nil {
 		n.close()
 		return nil, err
@@ -82,15 +83,15 @@ func (n *node) open(static bool) error {
 	if n.watcher, err = newWatcher(n.watchedPaths(), log); err != nil { // before the first look, so that no edit falls between
 		return err
 	}
-	registry, err := zones.Load(c.Registry)
-	if err != nil {
+	var registry *zones.Registry
+	var geoip geoFile
+	var reading errgroup.Group // each takes about as long as the other
+	reading.Go(func() (err error) { registry, err = zones.Load(c.Registry); return err })
+	reading.Go(func() (err error) { geoip, err = openGeoFile(c.GeoIP); return err })
+	if err := reading.Wait(); err != nil {
 		return fail(exitInvalid, err)
 	}
 	n.warn(registry)
-	geoip, err := openGeoFile(c.GeoIP)
-	if err != nil {
-		return fail(exitInvalid, err)
-	}
 	cookies, err := readSecrets(c.DNS.CookieSecrets, nil)
 	if err != nil {
 		return fail(exitInvalid, err)
@@ -118,7 +119,7 @@ func (n *node) open(static bool) error {
 		}
 	}
 	n.dns = resolver.NewServer(resolver.Config{
-		Listen: c.DNS.Listen, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections}, Log: log,
+		Listen: c.DNS.Listen, Loops: n.processors, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections}, Log: log,
 	})
 	serial := loadSerial(n.serialPath(), log)
 	g := generation{number: 1, base: registry, geoip: geoip, cookies: cookies, serial: serial}
@@ -164,6 +165,10 @@ func (n *node) openMonitor() error {
 // daemons do. It returns once every goroutine is gone.
 func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	defer n.close()
+	// The loops wait for queries in the kernel, and a build takes all processors.
+	// With as many again a loop that wakes finds one at once, and only the kernel,
+	// which lets those in first that mostly sleep, says who may run.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * n.processors))
 	g, ctx := errgroup.WithContext(ctx)
 	if n.board != nil {
 		n.prober.Eager = !n.board.Trusted()
@@ -177,7 +182,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	if n.httpListener != nil {
 		n.log.Info("http", "url", n.scheme()+n.httpListener.Addr().String()+"/")
 		g.Go(func() error {
-			return serveHTTP(ctx, web.NewServer(n.announce(web.Handler(n.view, n.webOptions()))), n.httpListener, n.log)
+			return serveHTTP(ctx, web.NewServer(web.Handler(n.view, n.webOptions())), n.httpListener, n.log)
 		})
 	}
 	return g.Wait()

@@ -135,7 +135,7 @@ func (n *node) publish(g generation) error {
 	g.serial, g.serialDue = kept.next(g.registry, time.Now())
 	var err error
 	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{
-		Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous,
+		Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous, Workers: n.processors,
 		Version: buildVersion(), Generation: g.number, Started: n.started, Tell: n.tell,
 		Identity: n.config.DNS.Identity, Software: n.config.DNS.Version, Hide: n.config.DNS.Hide, Cookies: g.cookies,
 	})

@@ -23,11 +23,6 @@ const every = time.Second
 // is believed at once. When none is left the clock is unsynchronised; a
 // stratum is never made up.
 type Clock struct {
-	// Leaps, if any, says when leap seconds come; with Smear their second is
-	// spread over the day around. Set both before the first Poll.
-	Leaps *Leaps
-	Smear bool
-
 	polling   sync.Mutex
 	sources   []heard
 	precision int8
@@ -37,8 +32,7 @@ type Clock struct {
 		sync.Mutex
 		by map[string]Drained
 	}
-	census  census // of who asks while it is drained
-	smeared *smear // the last one
+	census census // of who asks while it is drained
 }
 
 // heard is a Source and the last thing it said.
@@ -113,9 +107,7 @@ func (c *Clock) Poll(ctx context.Context) {
 
 // announce publishes a and logs it where it differs in kind from the last.
 func (c *Clock) announce(a Announcement) {
-	now := time.Now()
-	a.Why = errors.Join(a.Why, c.leap(&a.State, now))
-	a = c.drained(a, now)
+	a = c.drained(a, time.Now())
 	a.State.Precision = c.precision
 	if !a.State.Synchronised() {
 		a.State.Leap, a.State.Stratum, a.State.RefID = NotInSync, MaxStratum, 0
