@@ -2,150 +2,181 @@ package monitor
 
 import (
 	"encoding/binary"
-	"errors"
-	"math"
-	"net/netip"
-	"time"
+	"slices"
 )
 
-// Rows are kept as JSON: there is one an address, and fields may come and go.
-// Samples are many, so they are packed by hand. Address, time and vantage are
-// in the key; integers are varints but for the refid:
-//
-//	version(1) flags(1) stratum(1) refid(4) offset rtt rootdistance
-//	sent lost score step [kiss invalid err]
-//
-// Score and step are in millionths.
-const codecVersion = 1
-
-var errCodec = errors.New("value is damaged or of an unknown version")
-
-// Scored is one Sample with what it did to the score, as History keeps it.
-type Scored struct {
-	Sample
-	Score, Step float64 // to a millionth
-	Frozen      bool
+// tape passes values to or from octets, so that writing and reading are one
+// code. After the first fault of reading all that it passes is zero.
+type tape struct {
+	b       []byte
+	writing bool
+	bad     bool
 }
 
-// Outcome is in bits 0–1 of the flags, leap in bits 2–3.
+func (t *tape) octet(v *byte) {
+	switch {
+	case t.writing:
+		t.b = append(t.b, *v)
+	case len(t.b) == 0:
+		*v, t.bad = 0, true
+	default:
+		*v, t.b = t.b[0], t.b[1:]
+	}
+}
+
+func (t *tape) number(v *int64) {
+	if t.writing {
+		t.b = binary.AppendVarint(t.b, *v)
+		return
+	}
+	if len(t.b) > 0 && t.b[0] < 0x80 { // most
+		*v, t.b = int64(t.b[0]>>1)^-int64(t.b[0]&1), t.b[1:]
+		return
+	}
+	n := 0
+	if *v, n = binary.Varint(t.b); n <= 0 {
+		t.b, t.bad, *v = nil, true, 0
+		return
+	}
+	t.b = t.b[n:]
+}
+
+// change passes v as its difference from was, and makes it that.
+func (t *tape) change(was, v *int64) {
+	d := *v - *was
+	t.number(&d)
+	*v = *was + d
+	*was = *v
+}
+
+// coder is what both ends of a tape know: the point before.
+type coder struct {
+	tape
+	rolled bool
+	last   packed   // where reading, also the point that was read
+	flags  byte     // of the last point
+	times  [3]int64 // offset, rtt, slack of the last point that has them
+	texts  []string // those that came up, to be named by their place
+}
+
+// The flags tell which parts a point has; what is left out is as before.
 const (
-	flagFrozen = 1 << 4
-	flagTexts  = 1 << 5
-	flagsKnown = 1<<6 - 1
+	hasState = 1 << iota
+	hasSource
+	hasCounts
+	hasScore
+	hasVantage
+	hasTexts
+	hasTimes // else all three are 0
+	flagsEnd
 )
 
-// textMax bounds what is kept of an error's text.
-const textMax = 60
-
-func appendScored(b []byte, s Scored) []byte {
-	flags := byte(s.Outcome)&3 | s.Leap&3<<2
-	if s.Frozen {
-		flags |= flagFrozen
+// flagsAfter are those of p after last.
+func (p *packed) flagsAfter(last *packed) (f byte) {
+	for i, has := range [...]bool{
+		p.state != last.state, p.stratum != last.stratum || p.refid != last.refid, p.sent != last.sent || p.lost != last.lost,
+		p.step != last.step || p.score != last.expected(), p.vantage != last.vantage, p.texts != [3]string{},
+		p.offset != 0 || p.rtt != 0 || p.slack != 0,
+	} {
+		if has {
+			f |= 1 << i
+		}
 	}
-	texts := []string{s.Kiss, s.Invalid, s.Err[:min(len(s.Err), textMax)]}
-	if s.Kiss == "" && s.Invalid == "" && s.Err == "" {
-		texts = nil
+	return f
+}
+
+// expected is the score after p if one more check adds the same step.
+func (p *packed) expected() int64 { return min((p.score*95+50)/100+p.step, BestScore*chunkScore) }
+
+// write appends p to the tape.
+func (c *coder) write(p packed) {
+	c.writing = true
+	c.pass(&p)
+	c.last = p
+}
+
+// read makes the next point of the tape the last one.
+func (c *coder) read() *packed {
+	c.pass(&c.last)
+	return &c.last
+}
+
+// pass passes p, which where reading is the last point in place: what the flags
+// leave out stays as it was.
+func (c *coder) pass(p *packed) {
+	last, expected := &c.last, c.last.expected()
+	had := c.flags
+	if c.writing {
+		c.flags = p.flagsAfter(last)
+		p.gap = p.time - last.time
+	}
+	c.octet(&c.flags)
+	c.bad = c.bad || c.flags >= flagsEnd
+	c.change(&last.gap, &p.gap)
+	p.time = last.time + p.gap
+	if c.flags&hasState != 0 {
+		c.octet(&p.state)
+	}
+	if c.flags&hasSource != 0 {
+		id := int64(p.refid)
+		c.octet(&p.stratum)
+		c.number(&id)
+		p.refid = uint32(id)
+	}
+	if c.flags&hasCounts != 0 {
+		c.number(&p.sent)
+		c.number(&p.lost)
+	}
+	if c.flags&hasScore != 0 {
+		c.change(&expected, &p.score)
+		c.change(&last.step, &p.step)
+	}
+	p.score = expected
+	if c.flags&hasVantage != 0 {
+		c.text(&p.vantage)
+	}
+	if c.flags&hasTexts != 0 {
+		for i := range p.texts {
+			c.text(&p.texts[i])
+		}
+	} else if had&hasTexts != 0 {
+		p.texts = [3]string{}
+	}
+	if c.flags&hasTimes != 0 {
+		c.change(&c.times[0], &p.offset)
+		c.change(&c.times[1], &p.rtt)
+		c.change(&c.times[2], &p.slack)
 	} else {
-		flags |= flagTexts
+		p.offset, p.rtt, p.slack = 0, 0, 0
 	}
-	b = append(b, codecVersion, flags, s.Stratum)
-	b = binary.BigEndian.AppendUint32(b, s.RefID)
-	for _, v := range []int64{int64(s.Offset), int64(s.RTT), int64(s.RootDistance), int64(s.Sent), int64(s.Lost),
-		int64(math.Round(s.Score * 1e6)), int64(math.Round(s.Step * 1e6))} {
-		b = binary.AppendVarint(b, v)
+	if c.rolled {
+		c.number(&p.checks)
+		c.number(&p.silent)
+		for i := range p.below {
+			c.number(&p.below[i])
+			c.number(&p.above[i])
+		}
 	}
-	for _, t := range texts {
-		b = append(binary.AppendUvarint(b, uint64(len(t))), t...)
-	}
-	return b
 }
 
-// readScored reads what appendScored wrote.
-func readScored(b []byte) (Scored, error) {
-	r := reader{b: b}
-	version, flags := r.octet(), r.octet()
-	if version != codecVersion || flags&3 > byte(Unmeasured) || flags&^flagsKnown != 0 {
-		return Scored{}, errCodec
+// text passes s as its place among those that came up, or as new.
+func (c *coder) text(s *string) {
+	place := int64(slices.Index(c.texts, *s))
+	c.number(&place)
+	if place >= 0 && place < int64(len(c.texts)) {
+		*s = c.texts[place]
+		return
 	}
-	var s Scored
-	s.Outcome, s.Leap, s.Frozen = Outcome(flags&3), flags>>2&3, flags&flagFrozen != 0
-	s.Stratum = r.octet()
-	s.RefID = binary.BigEndian.Uint32(r.take(4))
-	s.Offset, s.RTT, s.RootDistance = time.Duration(r.int()), time.Duration(r.int()), time.Duration(r.int())
-	s.Sent, s.Lost = int(r.int()), int(r.int())
-	s.Score, s.Step = float64(r.int())/1e6, float64(r.int())/1e6
-	if flags&flagTexts != 0 {
-		s.Kiss, s.Invalid, s.Err = r.text(), r.text(), r.text()
+	n := int64(len(*s))
+	c.number(&n)
+	switch {
+	case c.writing:
+		c.b = append(c.b, *s...)
+	case place != -1 || n < 0 || n > int64(len(c.b)):
+		*s, c.b, c.bad = "", nil, true
+		return
+	default:
+		*s, c.b = string(c.b[:n]), c.b[n:]
 	}
-	if r.bad || len(r.b) > 0 {
-		return Scored{}, errCodec
-	}
-	return s, nil
-}
-
-// reader takes values off b. After the first fault all it returns is zero.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) take(n int) []byte {
-	if n < 0 || n > len(r.b) {
-		r.b, r.bad = nil, true
-		return make([]byte, 4)
-	}
-	v := r.b[:n]
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) octet() byte { return r.take(1)[0] }
-
-func (r *reader) int() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		n = len(r.b) + 1
-	}
-	r.take(n)
-	return v
-}
-
-func (r *reader) text() string {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > uint64(len(r.b)-n) {
-		r.take(len(r.b) + 1)
-		return ""
-	}
-	r.take(n)
-	return string(r.take(int(v)))
-}
-
-// rowKey names a Row in the store: rowPrefix and the vantage.
-func rowKey(k Key) []byte { return append(rowPrefix(addrKey(k.Addr)), k.Vantage...) }
-
-// rowPrefix is what the keys of all Rows of an address begin with.
-func rowPrefix(addr []byte) []byte { return append([]byte{byte(len(addr))}, addr...) }
-
-// addrKey is the address in network order, 4 or 16 octets, and its zone.
-func addrKey(a netip.Addr) []byte {
-	b, _ := a.MarshalBinary() // never fails
-	return b
-}
-
-// sampleKey sorts by time: nanoseconds since 1970, then the vantage.
-func sampleKey(t time.Time, vantage string) []byte { return append(timeKey(t), vantage...) }
-
-func timeKey(t time.Time) []byte {
-	var ns int64 // of the zero Time, which has none: 1970
-	if !t.IsZero() {
-		ns = t.UnixNano()
-	}
-	return binary.BigEndian.AppendUint64(nil, uint64(ns)^1<<63)
-}
-
-func readSampleKey(b []byte) (time.Time, string, error) {
-	if len(b) < 8 {
-		return time.Time{}, "", errCodec
-	}
-	return time.Unix(0, int64(binary.BigEndian.Uint64(b)^1<<63)).UTC(), string(b[8:]), nil
+	c.texts = append(c.texts, *s)
 }

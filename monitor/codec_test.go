@@ -1,56 +1,171 @@
 package monitor
 
 import (
-	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"hash/crc32"
 	"math"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/timepool/timepool/zones"
 	"pgregory.net/rapid"
 )
 
-func TestScoredIsSmall(t *testing.T) {
-	s := Scored{Sample: off(-312 * time.Millisecond), Score: -99.123456, Step: -3.999999}
-	s.RTT, s.RootDistance, s.RefID = 213*time.Millisecond, 1400*time.Millisecond, math.MaxUint32
-	if n := len(appendScored(nil, s)); n > 40 {
-		t.Errorf("%d octets", n)
-	}
-	if n := len(appendScored(nil, Scored{Sample: mute(), Score: -99.9, Step: -5})); n > 24 {
-		t.Errorf("%d octets for an unanswered check", n)
-	}
+// anyPoint draws a check as chunks keep it, or ten minutes of them.
+func anyPoint(rolled bool) *rapid.Generator[Point] {
+	return rapid.Custom(func(t *rapid.T) Point {
+		number := func(name string, lo, hi int64) int64 {
+			if rapid.Bool().Draw(t, name+" wild") {
+				lo, hi = math.MinInt64/200, math.MaxInt64/200
+			}
+			return rapid.Int64Range(lo, hi).Draw(t, name)
+		}
+		k := packed{
+			state: rapid.ByteRange(0, 2).Draw(t, "outcome") | rapid.ByteRange(0, 7).Draw(t, "leap, frozen")<<2, stratum: rapid.ByteRange(0, 16).Draw(t, "stratum"),
+			refid: rapid.Uint32().Draw(t, "refid"), time: testEpoch.UnixMilli() + rapid.Int64Range(-1e10, 1e10).Draw(t, "time"),
+			sent: rapid.Int64Range(0, 9).Draw(t, "sent"), lost: rapid.Int64Range(0, 9).Draw(t, "lost"),
+			score: rapid.Int64Range(-100e3, 20e3).Draw(t, "score"), step: rapid.Int64Range(-10e3, 1e3).Draw(t, "step"),
+			vantage: rapid.SampledFrom([]string{"", "fra", "tyo"}).Draw(t, "vantage"),
+			offset:  number("offset", -1e6, 1e6), rtt: number("rtt", 0, 1e6), slack: number("slack", 0, 1e6),
+		}
+		if rapid.Bool().Draw(t, "texts") {
+			k.texts = [3]string{rapid.StringN(0, 4, 4).Draw(t, "kiss"), rapid.StringN(0, -1, textMax).Draw(t, "invalid"), rapid.StringN(0, -1, textMax).Draw(t, "err")}
+		}
+		if rolled {
+			k.checks, k.silent = rapid.Int64Range(1, 999).Draw(t, "checks"), rapid.Int64Range(0, 999).Draw(t, "silent")
+			for i := range k.below {
+				k.below[i], k.above[i] = rapid.Int64Range(0, 1e5).Draw(t, "below"), rapid.Int64Range(0, 1e5).Draw(t, "above")
+			}
+		}
+		var p Point
+		k.unpack(&p, testAddr, rolled)
+		return p
+	})
 }
 
-var anyScored = rapid.Custom(func(t *rapid.T) Scored {
-	duration := rapid.Custom(func(t *rapid.T) time.Duration { return time.Duration(rapid.Int64().Draw(t, "ns")) })
-	return Scored{
-		Sample: Sample{
-			Outcome: Outcome(rapid.IntRange(0, 2).Draw(t, "outcome")),
-			Offset:  duration.Draw(t, "offset"), RTT: duration.Draw(t, "rtt"), RootDistance: duration.Draw(t, "distance"),
-			Stratum: rapid.Byte().Draw(t, "stratum"), Leap: rapid.ByteRange(0, 3).Draw(t, "leap"), RefID: rapid.Uint32().Draw(t, "refid"),
-			Kiss: rapid.StringN(0, 4, 4).Draw(t, "kiss"), Invalid: rapid.String().Draw(t, "invalid"), Err: rapid.StringN(0, -1, textMax).Draw(t, "err"),
-			Sent: rapid.IntRange(0, 9).Draw(t, "sent"), Lost: rapid.IntRange(0, 9).Draw(t, "lost"),
-		},
-		Score: float64(rapid.IntRange(-100e6, 20e6).Draw(t, "score")) / 1e6, Step: float64(rapid.IntRange(-10e6, 1e6).Draw(t, "step")) / 1e6,
-		Frozen: rapid.Bool().Draw(t, "frozen"),
-	}
-})
-
-func TestScoredRoundTrip(t *testing.T) {
+func TestChunkRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := anyScored.Draw(t, "s")
-		b := appendScored(nil, s)
-		if got, err := readScored(b); err != nil || got != s {
-			t.Fatalf("%v\n%+v\n%+v", err, got, s)
+		kind := rapid.SampledFrom([]byte{rawKind, rolledKind}).Draw(t, "kind")
+		points := rapid.SliceOfN(anyPoint(kind == rolledKind), 1, 20).Draw(t, "points")
+		cut := rapid.IntRange(0, len(points)).Draw(t, "cut")
+		whole, err := appendChunk(nil, kind, points)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, err := readScored(b[:rapid.IntRange(0, len(b)-1).Draw(t, "cut")]); err == nil {
-			t.Fatal("a cut value was read")
+		if got, err := readChunk(nil, testAddr, whole); err != nil || !slices.Equal(got, points) {
+			t.Fatalf("%v\n%+v\n%+v", err, got, points)
 		}
-		if _, err := readScored(append(b, 0)); err == nil {
-			t.Fatal("a value with an octet too many was read")
+		first, err := appendChunk(nil, kind, points[:cut])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if both, err := appendChunk(first, kind, points[cut:]); err != nil || !slices.Equal(both, whole) {
+			t.Fatalf("in two parts it is another chunk: %v", err)
+		}
+		whole[rapid.IntRange(0, len(whole)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		if _, err := readChunk(nil, testAddr, whole); err == nil {
+			t.Fatal("a damaged chunk was read")
 		}
 	})
+}
+
+// FuzzReadChunk gives a chunk's reader what it likes, with the right sum.
+func FuzzReadChunk(f *testing.F) {
+	for _, points := range [][]Point{nil, lifelike(5), {pointOf(Scored{Sample: kiss("RATE")}), pointOf(Scored{Sample: unmeasured()})}} {
+		chunk, err := appendChunk(nil, rawKind, points)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(byte(rawKind), chunk[5:])
+		f.Add(byte(rolledKind), chunk[5:])
+	}
+	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
+		chunk := append([]byte{0, 0, 0, 0, kind}, body...)
+		binary.BigEndian.PutUint32(chunk, crc32.Checksum(chunk[4:], castagnoli))
+		points, err := readChunk(nil, testAddr, chunk)
+		if err != nil {
+			return
+		}
+		if len(points) > len(body) {
+			t.Fatalf("%d points in %d octets", len(points), len(body))
+		}
+		if _, err := appendChunk(chunk, kind, points); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// lifelike is n checks, one every 64 s, of a good server over a network: the
+// offset wanders by some tens of microseconds, the round trip has a tail, its
+// dispersion grows between its own checks, and now and then an answer is lost.
+func lifelike(n int) (points []Point) {
+	rng := rand.New(rand.NewPCG(1, uint64(n)))
+	var r Row
+	wander := 0.0
+	for i := range n {
+		wander = 0.95*wander + rng.NormFloat64()*15e3
+		rtt := time.Duration(400e3 + rng.ExpFloat64()*60e3)
+		s := Sample{
+			Time: testEpoch.Add(time.Duration(i)*64*time.Second + time.Duration(rng.IntN(4e6)) + rtt), Vantage: "fra", Addr: testAddr,
+			Offset: time.Duration(wander + rng.NormFloat64()*20e3), RTT: rtt, RootDistance: rtt/2 + 3*time.Millisecond + time.Duration(i%16)*960*time.Microsecond/64,
+			Stratum: 2, RefID: 0x0a100001, Sent: 3,
+		}
+		if rng.IntN(100) == 0 {
+			s.Lost = 1
+		}
+		if rng.IntN(400) == 0 {
+			s = Sample{Time: s.Time, Vantage: "fra", Addr: testAddr, Outcome: Silent, Sent: 3, Lost: 3, Err: timedOut}
+		}
+		r = r.After(s, zones.LAN(), false)
+		points = append(points, pointOf(Scored{s, r.Score, r.Step, false}))
+	}
+	return points
+}
+
+// BenchmarkChunk prints what a check takes on the disk, and how long it takes
+// to read a day of them.
+func BenchmarkChunk(b *testing.B) {
+	points := lifelike(1350)
+	chunk, err := appendChunk(nil, rawKind, points)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("read a day", func(b *testing.B) {
+		buf := make([]Point, 0, len(points))
+		for b.Loop() {
+			if _, err := readChunk(buf, testAddr, chunk); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(len(chunk))/float64(len(points)), "octets/check")
+	})
+	b.Run("write a day", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := appendChunk(nil, rawKind, points); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestChunkIsSmall(t *testing.T) {
+	chunk, err := appendChunk(nil, rawKind, lifelike(1350))
+	if got := float64(len(chunk)) / 1350; err != nil || got > 10 {
+		t.Errorf("%.2f octets a check, %v", got, err)
+	}
+	var rolled []Point
+	for p := range roll(series(lifelike(1350)...)) {
+		rolled = append(rolled, p)
+	}
+	chunk, err = appendChunk(nil, rolledKind, rolled)
+	if got := float64(len(chunk)) / float64(len(rolled)); err != nil || got > 26 {
+		t.Errorf("%.2f octets for ten minutes, %v", got, err)
+	}
 }
 
 func TestKeys(t *testing.T) {
@@ -59,20 +174,17 @@ func TestKeys(t *testing.T) {
 			return time.Unix(rapid.Int64Range(-1<<32, 1<<33).Draw(t, "s"), rapid.Int64Range(0, 1e9-1).Draw(t, "ns")).UTC()
 		})
 		a, b := instant.Draw(t, "a"), instant.Draw(t, "b")
-		vantage := rapid.String().Draw(t, "vantage")
-		ka, kb := sampleKey(a, vantage), sampleKey(b, vantage)
-		if bytes.Compare(ka, kb) != a.Compare(b) {
+		if slices.Compare(timeKey(a), timeKey(b)) != a.Compare(b) {
 			t.Fatalf("keys of %v and %v sort otherwise", a, b)
 		}
-		at, v, err := readSampleKey(ka)
-		if err != nil || !at.Equal(a) || v != vantage {
-			t.Fatalf("%v %q %v", at, v, err)
+		if sameDay := a.Format(time.DateOnly) == b.Format(time.DateOnly); slices.Equal(dayKey(a), dayKey(b)) != sameDay {
+			t.Fatalf("days of %v and %v", a, b)
 		}
 	})
 	seen := map[string]bool{}
 	for _, s := range []string{"1.2.3.4", "::ffff:1.2.3.4", "fe80::1", "fe80::1%eth0", "::"} {
 		for _, v := range []string{"", "fra"} {
-			seen[string(rowKey(Key{netip.MustParseAddr(s), v}))] = true
+			seen[fmt.Sprintf("%x", rowKey(Key{netip.MustParseAddr(s), v}))] = true
 		}
 	}
 	if len(seen) != 10 {
@@ -90,24 +202,6 @@ func TestRowRoundTrip(t *testing.T) {
 		}
 		if err != nil || got != r {
 			t.Fatalf("%v\n%+v\n%+v", err, got, r)
-		}
-	})
-}
-
-func FuzzReadScored(f *testing.F) {
-	f.Add(appendScored(nil, Scored{Sample: good(), Score: 20, Step: 1}))
-	f.Add(appendScored(nil, Scored{Sample: kiss("RATE"), Score: -3.5, Step: -3.5, Frozen: true}))
-	f.Add(appendScored(nil, Scored{Sample: unmeasured()}))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := readScored(b)
-		if err != nil {
-			return
-		}
-		s.Err = s.Err[:min(len(s.Err), textMax)]
-		again, err := readScored(appendScored(nil, s))
-		if err != nil || again != s && math.Abs(s.Score) < 1e6 && math.Abs(s.Step) < 1e6 {
-			t.Fatalf("%v\n%+v\n%+v", err, again, s)
 		}
 	})
 }

@@ -2,7 +2,7 @@
 //
 //	Prober ── Sample ──> Board ── zones.Scores ──> (cmd) ──> resolver
 //	                       │
-//	                    History (bbolt): latest Row per address and vantage, samples over time
+//	                    History (bbolt): latest Row per address and vantage, checks over time in chunks of a day
 //
 // The Prober owns the schedule and the sockets and keeps no verdicts. Judge and
 // Next are pure: one Sample moves one score. The Board owns the latest Row of

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -18,57 +19,83 @@ import (
 )
 
 // The layout of the store. meta holds the format under its own name; rows has
-// one value a Row (rowKey); samples has a bucket an address (addrKey) and in it
-// one value a Sample (sampleKey).
-const historyFormat = 1
+// one value a Row (rowKey). The others have a bucket a day (dayKey): open has
+// the chunks of the day that goes on, small ones so that a check costs little
+// to add (addrPrefix and the time of the first check); once the day is over, raw
+// and rolled have one chunk an address (addrPrefix).
+const historyFormat = 2
 
 var (
-	bucketMeta    = []byte("meta")
-	bucketRows    = []byte("rows")
-	bucketSamples = []byte("samples")
-	keyFormat     = []byte("format")
+	bucketMeta   = []byte("meta")
+	bucketRows   = []byte("rows")
+	bucketOpen   = []byte("open")
+	bucketRaw    = []byte("raw")
+	bucketRolled = []byte("rolled")
+	keyFormat    = []byte("format")
 )
 
 // HistoryOptions says how a History keeps.
 type HistoryOptions struct {
-	Keep time.Duration // how long samples are kept; default 30 days
-	Log  *slog.Logger  // default: nothing is logged
+	Keep       time.Duration    // how long checks are kept; default 30 days
+	KeepRolled time.Duration    // how long ten minutes of them; default 730 days
+	MaxSize    int64            // octets of the file, some MiB at least: before it is larger the oldest days go; default 1 GiB
+	ReadOnly   bool             // nothing is written, and the file must be there and whole
+	Log        *slog.Logger     // default: nothing is logged
+	Now        func() time.Time // default time.Now; what is old is told by it
 }
 
-// History keeps the latest Row of every (address, vantage) and the Samples
-// over time, in one bbolt file. This is the one seam behind which state is
-// kept. Methods are safe for concurrent use.
+// History keeps the latest Row of every (address, vantage) and the checks over
+// time, in one bbolt file. This is the one seam behind which state is kept.
+// Methods are safe for concurrent use.
 type History struct {
-	path string
-	keep time.Duration
-	log  *slog.Logger
-	db   *bolt.DB
+	path      string
+	o         HistoryOptions
+	log       *slog.Logger
+	db        *bolt.DB
+	recovered string // what became of a damaged file; "" when it was whole
 
 	flushing sync.Mutex // held by the one who writes
-	failing  bool       // guarded by flushing: the last write failed, and that was said
-	next     []byte     // guarded by flushing: where pruning goes on
+	next     []byte     // guarded by flushing: where looking for old rows goes on
 
 	mu      sync.Mutex
 	rows    map[Key]Row // not yet written
-	samples []pending   // not yet written, oldest first
+	samples []Scored    // not yet written, oldest first
+	flight  int         // of those, from the front, being written now
 	lost    int         // samples given up since the last write that worked
+	failing error       // why the last write failed; nil when it did not
 	broken  error       // the store turned out damaged and is not touched any more
+}
+
+// HistoryStatus is what a History says of itself.
+type HistoryStatus struct {
+	Size      int64  `json:"size"`      // octets of the file
+	Waiting   int    `json:"waiting"`   // checks that are in memory alone
+	Lost      int    `json:"lost"`      // of those, given up as there were too many
+	Failing   string `json:"failing"`   // why it cannot be written; "" when it can
+	Recovered string `json:"recovered"` // what was lost when a damaged file was opened; "" when it was whole
 }
 
 // OpenHistory opens the store at path, usually timepool.db in the data folder,
 // or makes it, and the folder too. It verifies the store, so that a torn one
-// is an error here and not a crash later. Errors are one line that names the
-// file and the mend.
+// does not crash us later: what is whole of it is kept, and Status and the log
+// say what was lost. One of an older format is brought over. Errors are one
+// line that names the file and the mend.
 func OpenHistory(path string, o HistoryOptions) (*History, error) {
-	h := &History{path: path, keep: cmp.Or(o.Keep, 30*24*time.Hour), log: o.Log, rows: map[Key]Row{}}
-	if h.log == nil {
-		h.log = slog.New(slog.DiscardHandler)
+	o.Keep, o.KeepRolled, o.MaxSize = cmp.Or(o.Keep, 30*24*time.Hour), cmp.Or(o.KeepRolled, 730*24*time.Hour), cmp.Or(o.MaxSize, 1<<30)
+	h := &History{path: path, o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), rows: map[Key]Row{}}
+	if o.Now == nil {
+		h.o.Now = time.Now
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("data folder %s cannot be made (%w): make it for the user that timepool runs as, or name another", dir, cause(err))
+	if dir := filepath.Dir(path); !o.ReadOnly {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return nil, fmt.Errorf("data folder %s cannot be made (%w): make it for the user that timepool runs as, or name another", dir, cause(err))
+		}
 	}
-	if err := h.guard(h.open); err != nil {
+	err := h.guard(h.open)
+	if d := (damage{}); errors.As(err, &d) && h.broken == nil && !o.ReadOnly {
+		err = h.guard(func() error { return h.recover(d.err) })
+	}
+	if err != nil {
 		return nil, err
 	}
 	return h, nil
@@ -79,7 +106,7 @@ func (h *History) open() (err error) {
 		err = h.verify(fi.Size())
 	}
 	if err == nil {
-		err = h.bolt(false)
+		err = h.bolt(h.o.ReadOnly)
 	}
 	if err != nil {
 		return err
@@ -103,15 +130,13 @@ func (h *History) verify(size int64) error {
 	}
 	defer f.Close()
 	if err := verifyFile(f, size); err != nil {
-		return h.damaged(err)
+		return damage{h.path, err}
 	}
 	return nil
 }
 
 func (h *History) bolt(readOnly bool) (err error) {
-	h.db, err = bolt.Open(h.path, 0o640, &bolt.Options{
-		Timeout: time.Second, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType, NoStatistics: true,
-	})
+	h.db, err = bolt.Open(h.path, 0o640, &bolt.Options{Timeout: time.Second, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType})
 	var pe *fs.PathError
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
@@ -119,42 +144,49 @@ func (h *History) bolt(readOnly bool) (err error) {
 	case errors.As(err, &pe):
 		return fmt.Errorf("state file %s cannot be used (%w): make it a file that timepool may write, or name another data folder", h.path, cause(err))
 	case err != nil:
-		return h.damaged(err)
+		return damage{h.path, err}
 	}
+	h.db.AllocSize = growBy
 	return nil
 }
 
-// claim refuses what is not ours or newer than us, and makes a new file ours.
+// claim refuses what is not ours or newer than us, and makes a new file or one
+// of the format before ours.
 func (h *History) claim() error {
-	fresh := false
+	format := byte(historyFormat)
 	err := h.db.View(func(tx *bolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
 		if first, _ := tx.Cursor().First(); first == nil {
-			fresh = true
 			return nil
 		}
 		if meta == nil || len(meta.Get(keyFormat)) != 1 {
 			return fmt.Errorf("state file %s is some other program's: name another data folder", h.path)
 		}
-		if v := meta.Get(keyFormat)[0]; v != historyFormat {
-			return fmt.Errorf("state file %s has format %d, this timepool knows only %d: use the newer timepool, or move the file away", h.path, v, historyFormat)
-		}
-		if tx.Bucket(bucketRows) == nil || tx.Bucket(bucketSamples) == nil {
-			return h.damaged(errors.New("a bucket is missing"))
+		if format = meta.Get(keyFormat)[0]; format > historyFormat {
+			return fmt.Errorf("state file %s has format %d, this timepool knows only %d: use the newer timepool, or move the file away", h.path, format, historyFormat)
 		}
 		return nil
 	})
-	if err != nil || !fresh {
+	switch {
+	case err != nil:
 		return err
+	case h.o.ReadOnly && format != historyFormat:
+		return fmt.Errorf("state file %s is of an older timepool: start `timepool serve` once, which brings it over", h.path)
+	case h.o.ReadOnly:
+		return nil
 	}
-	return h.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketRows, bucketSamples} {
-			if _, err := tx.CreateBucket(name); err != nil {
+	err = h.db.Update(func(tx *bolt.Tx) error {
+		for _, name := range [][]byte{bucketMeta, bucketRows, bucketOpen, bucketRaw, bucketRolled} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
-		return tx.Bucket(bucketMeta).Put(keyFormat, []byte{historyFormat})
+		return tx.Bucket(bucketMeta).Put(keyFormat, []byte{format})
 	})
+	if err == nil && format == 1 {
+		err = h.bringOver()
+	}
+	return err
 }
 
 // guard calls f, which uses the store. bbolt answers some damage with a panic
@@ -172,7 +204,7 @@ func (h *History) guard(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			text, _, _ := strings.Cut(fmt.Sprint(r), "\n")
-			err = h.damaged(errors.New(text))
+			err = damage{h.path, errors.New(text)}
 			h.mu.Lock()
 			h.broken = err
 			h.mu.Unlock()
@@ -181,8 +213,30 @@ func (h *History) guard(f func() error) (err error) {
 	return f()
 }
 
-func (h *History) damaged(err error) error {
-	return fmt.Errorf("state file %s is damaged or not timepool's (%w): move it away and start again, scores are then earned anew", h.path, err)
+// damage is a store that is not whole.
+type damage struct {
+	path string
+	err  error
+}
+
+func (d damage) Error() string {
+	return fmt.Sprintf("state file %s is damaged or not timepool's (%v): start timepool again, which keeps what is whole of it", d.path, d.err)
+}
+
+func (d damage) Unwrap() error { return d.err }
+
+// Status says how the store is.
+func (h *History) Status() HistoryStatus {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := HistoryStatus{Waiting: len(h.samples), Lost: h.lost, Recovered: h.recovered}
+	if h.failing != nil {
+		s.Failing = h.failing.Error()
+	}
+	if fi, err := os.Stat(h.path); err == nil {
+		s.Size = fi.Size()
+	}
+	return s
 }
 
 // Close writes what is pending and closes the store. One that turned out
@@ -196,4 +250,23 @@ func cause(err error) error {
 		return pe.Err
 	}
 	return err
+}
+
+// rowKey names a Row in the store: addrPrefix and the vantage.
+func rowKey(k Key) []byte { return append(addrPrefix(k.Addr), k.Vantage...) }
+
+// addrPrefix is what keys of an address begin with: its length, the address in
+// network order, 4 or 16 octets, and its zone. None is another's beginning.
+func addrPrefix(a netip.Addr) []byte {
+	b, _ := a.MarshalBinary() // never fails
+	return append([]byte{byte(len(b))}, b...)
+}
+
+// timeKey sorts by time: nanoseconds since 1970.
+func timeKey(t time.Time) []byte {
+	var ns int64 // of the zero Time, which has none: 1970
+	if !t.IsZero() {
+		ns = t.UnixNano()
+	}
+	return timeOrder(ns)
 }

@@ -2,9 +2,15 @@ package monitor
 
 import (
 	"iter"
-	"net/netip"
 	"time"
 )
+
+// Scored is one Sample with what it did to the score.
+type Scored struct {
+	Sample
+	Score, Step float64
+	Frozen      bool
+}
 
 // RollFor is how much time a rolled Point sums up.
 const RollFor = 10 * time.Minute
@@ -36,32 +42,19 @@ func (s *Sample) Timed() bool { return s.Outcome == Answered && s.Kiss == "" && 
 
 // pointOf is one check as a Point.
 func pointOf(s Scored) Point {
-	e := Extremes{s.Offset, s.RTT, s.Score}
-	silent := 0
-	if s.Outcome == Silent {
-		silent = 1
-	}
-	return Point{Scored: s, Checks: 1, Silent: silent, Low: e, High: e}
+	p := Point{Scored: s}
+	p.sumUpOne()
+	return p
 }
 
-// Range iterates over an address's checks of all vantages in [from, to), oldest
-// first; a zero to is no end. Days whose checks are no longer kept come as ten
-// minutes each. After an error it stops. No transaction is open while the
-// caller works, so a slow one holds up nobody.
-func (h *History) Range(addr netip.Addr, from, to time.Time) iter.Seq2[Point, error] {
-	return func(yield func(Point, error) bool) {
-		for s, err := range h.Samples(addr, from, to) {
-			if !yield(pointOf(s), err) || err != nil {
-				return
-			}
-		}
+// sumUpOne fills in what is the same for every single check.
+func (p *Point) sumUpOne() {
+	p.Checks = 1
+	if p.Outcome == Silent {
+		p.Silent = 1
 	}
-}
-
-// Rolled iterates like Range, but over ten minutes at a time throughout: for
-// weeks and months. The first and the last may be cut by from and to.
-func (h *History) Rolled(addr netip.Addr, from, to time.Time) iter.Seq2[Point, error] {
-	return roll(h.Range(addr, from, to))
+	p.Low = Extremes{p.Offset, p.RTT, p.Score}
+	p.High = p.Low
 }
 
 // roll sums points up, those of a vantage in ten minutes to one. They must be

@@ -3,8 +3,10 @@ package monitor
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"iter"
 	"net/netip"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -35,62 +37,107 @@ func (h *History) Rows() ([]Row, error) {
 	return rows, err
 }
 
-// chunkSize is how many samples are read at a time.
-const chunkSize = 512
-
-// Samples iterates over an address's Samples of all vantages in [since, until),
-// oldest first, as of the last write; a zero until is no end. Samples that
-// cannot be read are left out. After an error it stops.
-//
-// No transaction is open while the caller works, so a slow one holds up
+// Range iterates over an address's checks of all vantages in [from, to), oldest
+// first; a zero to is no end. Days whose checks are no longer kept come as ten
+// minutes each. Checks that cannot be read are left out. After an error it
+// stops. No transaction is open while the caller works, so a slow one holds up
 // nobody.
-func (h *History) Samples(addr netip.Addr, since, until time.Time) iter.Seq2[Scored, error] {
-	return func(yield func(Scored, error) bool) {
-		var end []byte
-		if !until.IsZero() {
-			end = timeKey(until)
-		}
-		for next := timeKey(since); next != nil; {
-			var chunk []Scored
-			var err error
-			chunk, next, err = h.chunk(addr, next, end)
-			if err != nil {
-				yield(Scored{}, err)
-				return
-			}
-			for _, s := range chunk {
-				if !yield(s, nil) {
-					return
+//
+// Times are kept to a millisecond, durations to 100 ns, scores to a thousandth.
+func (h *History) Range(addr netip.Addr, from, to time.Time) iter.Seq2[Point, error] {
+	return h.points(addr, from, to, false)
+}
+
+// Rolled iterates like Range, but over ten minutes at a time throughout: for
+// weeks and months. The first and the last may be cut by from and to.
+func (h *History) Rolled(addr netip.Addr, from, to time.Time) iter.Seq2[Point, error] {
+	return roll(h.points(addr, from, to, true))
+}
+
+func (h *History) points(addr netip.Addr, from, to time.Time, coarse bool) iter.Seq2[Point, error] {
+	return func(yield func(Point, error) bool) {
+		var last time.Time
+		tell := func(points []Point) bool {
+			for i := range points {
+				p := &points[i]
+				if p.Time.Before(from) && !p.Time.Add(p.For).After(from) || !to.IsZero() && !p.Time.Before(to) {
+					continue
+				}
+				last = p.Time
+				if !yield(*p, nil) {
+					return false
 				}
 			}
+			return true
 		}
+		waiting := h.waiting(addr) // before the disk is looked at, so that none is missed
+		days, err := h.days(from, to)
+		var points []Point // one for all days
+		for _, day := range days {
+			if points, err = h.day(points[:0], addr, day, coarse); err == nil && !tell(points) {
+				return
+			}
+			if err != nil {
+				break
+			}
+		}
+		if err != nil {
+			yield(Point{}, err)
+			return
+		}
+		waiting = slices.DeleteFunc(waiting, func(p Point) bool { return !p.Time.Truncate(time.Millisecond).After(last) }) // it was written meanwhile
+		tell(waiting)
 	}
 }
 
-// chunk reads samples from key on; next is nil when that was all.
-func (h *History) chunk(addr netip.Addr, key, end []byte) (chunk []Scored, next []byte, err error) {
+// waiting returns the checks of an address that are not on the disk yet.
+func (h *History) waiting(addr netip.Addr) (points []Point) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.samples {
+		if s.Addr == addr {
+			points = append(points, pointOf(s))
+		}
+	}
+	return points
+}
+
+// days returns the keys of the days in [from, to) of which anything is kept.
+func (h *History) days(from, to time.Time) (days [][]byte, err error) {
 	err = h.guard(func() error {
 		return h.db.View(func(tx *bolt.Tx) error {
-			b := tx.Bucket(bucketSamples).Bucket(addrKey(addr))
-			if b == nil {
-				return nil
-			}
-			c := b.Cursor()
-			for k, v := c.Seek(key); k != nil && (end == nil || bytes.Compare(k, end) < 0); k, v = c.Next() {
-				if len(chunk) == chunkSize {
-					next = bytes.Clone(k)
-					break
+			for _, bucket := range [][]byte{bucketRaw, bucketRolled, bucketOpen} {
+				c := tx.Bucket(bucket).Cursor()
+				for k, _ := c.Seek(dayKey(from)); k != nil && (to.IsZero() || bytes.Compare(k, timeKey(to)) < 0); k, _ = c.Next() {
+					days = append(days, bytes.Clone(k))
 				}
-				at, vantage, err := readSampleKey(k)
-				s, err2 := readScored(v)
-				if err != nil || err2 != nil {
-					continue
-				}
-				s.Time, s.Vantage, s.Addr = at, vantage, addr
-				chunk = append(chunk, s)
 			}
 			return nil
 		})
 	})
-	return chunk, next, err
+	slices.SortFunc(days, bytes.Compare)
+	return slices.CompactFunc(days, bytes.Equal), err
+}
+
+func (h *History) day(points []Point, addr netip.Addr, day []byte, coarse bool) (_ []Point, err error) {
+	err = h.guard(func() error {
+		return h.db.View(func(tx *bolt.Tx) error {
+			points, _ = readDay(points, tx, day, addr, coarse)
+			return nil
+		})
+	})
+	return points, err
+}
+
+// Backup writes the whole store, as of one moment, to w: a file that Restore
+// takes. Others read and write meanwhile; the file may grow for as long as it
+// takes.
+func (h *History) Backup(w io.Writer) error {
+	_ = h.flush() // what cannot be written cannot be in it; Status says so
+	return h.guard(func() error {
+		return h.db.View(func(tx *bolt.Tx) error {
+			_, err := tx.WriteTo(w)
+			return err
+		})
+	})
 }

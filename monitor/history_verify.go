@@ -29,7 +29,21 @@ func verifyFile(f io.ReaderAt, size int64) error {
 		return fmt.Errorf("it is cut short: %d octets, should be %d", size, m.pages*uint64(m.pageSize))
 	}
 	v := verifier{f: f, meta: m, seen: make([]bool, m.pages), big: size > verifyMax}
-	return cmp.Or(v.freelist(), v.tree(m.root, nil, nil, 0))
+	return cmp.Or(v.freelist(), v.tree(m.root, nil, nil, nil))
+}
+
+// readWhole hands every value of a bbolt file that is still there to keep, with
+// the names of the buckets that it is in, and returns how many pages or buckets
+// could not be read.
+func readWhole(f io.ReaderAt, size int64, keep func(path [][]byte, k, v []byte) error) (lost int, err error) {
+	m, ok := readMeta(f, int64(os.Getpagesize()))
+	if !ok {
+		return 1, nil
+	}
+	m.pages = min(m.pages, uint64(size/m.pageSize))
+	v := verifier{f: f, meta: m, seen: make([]bool, m.pages), keep: keep}
+	err = v.pass(v.tree(m.root, nil, nil, [][]byte{}))
+	return v.lost, err
 }
 
 // meta is the head of a bbolt file, kept twice and written in turn.
@@ -66,6 +80,9 @@ type verifier struct {
 	meta
 	seen []bool
 	big  bool
+
+	keep func(path [][]byte, k, v []byte) error // nil: the first fault is the end
+	lost int                                    // faults that were passed over
 }
 
 // page returns a page of one of the kinds, with the pages that belong to it.
@@ -133,17 +150,29 @@ func (v *verifier) freelist() error {
 	return nil
 }
 
-// tree walks the tree at page id, whose keys must be in [lo, hi); depth is in
-// how many buckets it is.
-func (v *verifier) tree(id uint64, lo, hi []byte, depth int) error {
+// pass passes over a fault if what is whole is to be kept.
+func (v *verifier) pass(err error) error {
+	if err == nil || v.keep == nil || errors.As(err, new(keepError)) {
+		return err
+	}
+	v.lost++
+	return nil
+}
+
+// keepError is a fault of whoever keeps the values, and ends it all.
+type keepError struct{ error }
+
+// tree walks the tree at page id, whose keys must be in [lo, hi); path names
+// the buckets that it is in.
+func (v *verifier) tree(id uint64, lo, hi []byte, path [][]byte) error {
 	p, err := v.page(id, branchPage|leafPage)
 	if err != nil {
 		return err
 	}
-	return v.elements(p, lo, hi, depth)
+	return v.elements(p, lo, hi, path)
 }
 
-func (v *verifier) elements(p []byte, lo, hi []byte, depth int) error {
+func (v *verifier) elements(p []byte, lo, hi []byte, path [][]byte) error {
 	u32 := func(i int) uint64 { return uint64(binary.NativeEndian.Uint32(p[i:])) }
 	leaf := binary.NativeEndian.Uint16(p[8:]) == leafPage
 	n := int(binary.NativeEndian.Uint16(p[10:]))
@@ -167,8 +196,8 @@ func (v *verifier) elements(p []byte, lo, hi []byte, depth int) error {
 			return bad
 		}
 		keys[i] = key
-		if leaf && u32(at)&1 != 0 {
-			if err := v.bucket(p[start+ksize:start+ksize+vsize], depth+1); err != nil {
+		if leaf {
+			if err := v.pass(v.value(path, key, p[start+ksize:start+ksize+vsize], u32(at)&1 != 0)); err != nil {
 				return err
 			}
 		}
@@ -178,27 +207,36 @@ func (v *verifier) elements(p []byte, lo, hi []byte, depth int) error {
 	}
 	keys = append(keys, hi)
 	for i := range n {
-		if err := v.tree(binary.NativeEndian.Uint64(p[16+16*i+8:]), keys[i], keys[i+1], depth); err != nil {
+		if err := v.pass(v.tree(binary.NativeEndian.Uint64(p[16+16*i+8:]), keys[i], keys[i+1], path)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// bucket walks a bucket from its value: the page of its tree, or 0 and the
-// whole bucket as one page in place.
-func (v *verifier) bucket(b []byte, depth int) error {
+// value keeps a value, or walks the bucket that it holds: the page of its tree,
+// or 0 and the whole bucket as one page in place.
+func (v *verifier) value(path [][]byte, k, b []byte, bucket bool) error {
+	if !bucket {
+		if v.keep == nil {
+			return nil
+		}
+		if err := v.keep(path, k, b); err != nil {
+			return keepError{err}
+		}
+		return nil
+	}
 	if len(b) < 16 {
 		return errors.New("a bucket has no head")
 	}
-	root := binary.NativeEndian.Uint64(b)
+	root, path := binary.NativeEndian.Uint64(b), append(path[:len(path):len(path)], k)
 	switch {
-	case root != 0 && v.big && depth > 1:
+	case root != 0 && v.big && len(path) > 1:
 		return nil
 	case root != 0:
-		return v.tree(root, nil, nil, depth)
+		return v.tree(root, nil, nil, path)
 	case len(b) < 32 || binary.NativeEndian.Uint16(b[24:]) != leafPage:
 		return errors.New("a bucket in place is no leaf")
 	}
-	return v.elements(b[16:], nil, nil, depth)
+	return v.elements(b[16:], nil, nil, path)
 }

@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
-	"math"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -17,25 +16,23 @@ import (
 // written; then the oldest go. Rows are few and never go.
 const pendingMax = 1 << 16
 
-// pending is one sample on its way to the disk.
-type pending struct {
-	addr       netip.Addr
-	key, value []byte
-}
+// chunkFull is the size from which an open chunk is left alone and the next
+// begun: a check costs as much to add as its chunk to write.
+const chunkFull = 512
 
 // Put keeps a Row and its Sample. It never waits for the disk: Run writes.
 func (h *History) Put(r Row) {
-	p := pending{r.Addr, sampleKey(r.Time, r.Vantage), appendScored(nil, Scored{r.Sample, r.Score, r.Step, r.Frozen})}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.rows[r.Key()] = r
-	h.samples = append(h.samples, p)
+	h.samples = append(h.samples, Scored{r.Sample, r.Score, r.Step, r.Frozen})
 	h.trim()
 }
 
-// trim gives up the oldest samples that are too many, an eighth at a time.
+// trim gives up the oldest samples that are too many, an eighth at a time, but
+// not while they are being written.
 func (h *History) trim() {
-	if len(h.samples) <= pendingMax {
+	if len(h.samples) <= pendingMax || h.flight > 0 {
 		return
 	}
 	n := len(h.samples) - pendingMax*7/8
@@ -58,51 +55,44 @@ func (h *History) Run(ctx context.Context) error {
 	}
 }
 
-// flush writes what is pending in one transaction. What cannot be written is
-// pending again.
+// flush writes what is pending in one transaction. What cannot be written stays
+// pending, and what comes meanwhile does too.
 func (h *History) flush() error {
 	h.flushing.Lock()
 	defer h.flushing.Unlock()
 	h.mu.Lock()
 	rows, samples := h.rows, h.samples
-	h.rows, h.samples = map[Key]Row{}, nil
+	h.rows, h.flight = map[Key]Row{}, len(samples)
 	h.mu.Unlock()
-	if len(rows) == 0 && len(samples) == 0 {
-		return nil
-	}
 
 	err := h.guard(func() error {
+		if len(rows) == 0 && len(samples) == 0 {
+			return nil
+		}
 		return h.db.Update(func(tx *bolt.Tx) error { return h.write(tx, rows, samples) })
 	})
 
-	lost := h.settle(err, rows, samples)
-	switch failing := err != nil; {
-	case failing && !h.failing:
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	was, lost := h.failing, h.lost
+	h.flight, h.failing = 0, err
+	if err != nil {
+		maps.Copy(rows, h.rows)
+		h.rows = rows
+		h.trim()
+	} else {
+		h.samples, h.lost = slices.Clone(h.samples[len(samples):]), 0
+	}
+	switch {
+	case err != nil && was == nil:
 		h.log.Error("history cannot be written, it is kept in memory", "file", h.path, "err", err)
-	case !failing && h.failing:
+	case err == nil && was != nil:
 		h.log.Info("history is written again", "file", h.path, "samples_lost", lost)
 	}
-	h.failing = err != nil
 	return err
 }
 
-// settle ends a flush: what could not be written is pending again, unless
-// something newer is. It returns how many samples were lost since the last
-// flush that worked.
-func (h *History) settle(err error, rows map[Key]Row, samples []pending) (lost int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err == nil {
-		lost, h.lost = h.lost, 0
-		return lost
-	}
-	maps.Copy(rows, h.rows)
-	h.rows, h.samples = rows, append(samples, h.samples...)
-	h.trim()
-	return h.lost
-}
-
-func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []pending) error {
+func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []Scored) error {
 	b := tx.Bucket(bucketRows)
 	for k, r := range rows {
 		v, err := json.Marshal(r)
@@ -113,75 +103,48 @@ func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []pending) error 
 			return err
 		}
 	}
-	b = tx.Bucket(bucketSamples)
-	for _, p := range samples {
-		times, err := b.CreateBucketIfNotExists(addrKey(p.addr))
+	type place struct{ day, addr string }
+	groups := map[place][]Point{}
+	for _, s := range samples {
+		at := place{string(dayKey(s.Time)), string(addrPrefix(s.Addr))}
+		groups[at] = append(groups[at], pointOf(s))
+	}
+	for at, points := range groups {
+		day, err := tx.Bucket(bucketOpen).CreateBucketIfNotExists([]byte(at.day))
+		if err == nil {
+			err = extend(day, []byte(at.addr), points)
+		}
 		if err != nil {
 			return err
 		}
-		times.FillPercent = 0.9 // keys ascend
-		if err := times.Put(p.key, p.value); err != nil {
-			return err
-		}
 	}
-	return h.prune(tx, timeKey(time.Now().Add(-h.keep)), 256+2*len(samples))
+	now := h.o.Now()
+	return errors.Join(h.closeDays(tx, now), h.prune(tx, now))
 }
 
-// prune drops samples from before cutoff, and addresses that have none left.
-// It looks at a few addresses a call and drops at most budget samples: twice
-// what comes in, so that it keeps up without ever taking long.
-func (h *History) prune(tx *bolt.Tx, cutoff []byte, budget int) error {
-	all := tx.Bucket(bucketSamples)
-	for range 16 {
-		k, _ := all.Cursor().Seek(h.next)
-		if k == nil {
-			h.next = nil
-			return nil
-		}
-		k = bytes.Clone(k)
-		times := all.Bucket(k)
-		n, err := drop(times, nil, budget, func(t, _ []byte) bool { return bytes.Compare(t, cutoff) < 0 })
-		if err != nil {
-			return err
-		}
-		if budget -= n; budget == 0 {
-			return nil // this address goes on next time
-		}
-		if first, _ := times.Cursor().First(); first == nil {
-			if err := forget(tx, k, cutoff); err != nil {
-				return err
-			}
-		}
-		h.next = append(k, 0)
+// extend adds points to the last open chunk of an address, or to a new one when
+// that is full or cannot be read.
+func extend(day *bolt.Bucket, addr []byte, points []Point) error {
+	c := day.Cursor()
+	key, chunk := c.Seek(append(bytes.Clone(addr), 0xff, 0xff))
+	if key == nil {
+		key, chunk = c.Last()
+	} else {
+		key, chunk = c.Prev()
 	}
-	return nil
-}
-
-// forget drops an address without samples: its bucket and its Rows.
-func forget(tx *bolt.Tx, addr, cutoff []byte) error {
-	if err := tx.Bucket(bucketSamples).DeleteBucket(addr); err != nil {
+	err := errChunk
+	var longer []byte
+	if bytes.HasPrefix(key, addr) && len(chunk) < chunkFull {
+		longer, err = appendChunk(chunk, rawKind, points)
+	}
+	if err != nil {
+		for key = append(bytes.Clone(addr), timeKey(points[0].Time)...); day.Get(key) != nil; {
+			key = append(key, 0) // the clock was set back
+		}
+		longer, err = appendChunk(nil, rawKind, points)
+	}
+	if err != nil {
 		return err
 	}
-	prefix := rowPrefix(addr)
-	_, err := drop(tx.Bucket(bucketRows), prefix, math.MaxInt, func(k, v []byte) bool {
-		var r Row
-		return bytes.HasPrefix(k, prefix) && (json.Unmarshal(v, &r) != nil || bytes.Compare(timeKey(r.Time), cutoff) < 0)
-	})
-	return err
-}
-
-// drop deletes the keys from from on as long as they are old, and at most
-// limit.
-func drop(b *bolt.Bucket, from []byte, limit int, old func(k, v []byte) bool) (int, error) {
-	var keys [][]byte
-	c := b.Cursor()
-	for k, v := c.Seek(from); k != nil && len(keys) < limit && old(k, v); k, v = c.Next() {
-		keys = append(keys, bytes.Clone(k))
-	}
-	for _, k := range keys {
-		if err := b.Delete(k); err != nil {
-			return 0, err
-		}
-	}
-	return len(keys), nil
+	return day.Put(bytes.Clone(key), longer)
 }

@@ -118,6 +118,7 @@ func (s *Snapshot) offer(r *reply, q *query, n *name, family int, client netip.A
 	var scope uint8
 	if n.clientDependent() {
 		place, scope = s.locate(client, &q.edns.subnet)
+		turns.asked.count(place, q.edns.subnet.source > 0)
 	}
 	d, number := s.deckFor(n, family, place)
 	if d == nil {

@@ -97,7 +97,6 @@ func (g *ground) offers(p, family int, views [][]view) (list []offer, resort boo
 			}
 		}
 		if list != nil {
-			slices.SortStableFunc(list, func(a, b offer) int { return order(a.spare, b.spare) })
 			return list, want == zones.Resort
 		}
 	}
@@ -150,26 +149,12 @@ func tenths(score float64, full int) uint64 {
 // eligible is the score from which members are handed out.
 const eligible = 10
 
-// order sorts what is not before what is.
-func order(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
-}
-
 // newSuit returns an undealt suit of these offers. The suits of a pool share
 // the records of b, unless of some member not all addresses are offered.
 func (g *ground) newSuit(t terms, offers []offer, b *book) *suit {
-	s := &suit{terms: t, records: b.records}
+	s := &suit{terms: t, records: b.records, hosts: make([]host, 0, len(offers))}
 	s.id = hash("pool", t.pool, string(rune('0'+t.quarter)), string(rune('0'+t.family)))
 	for _, o := range offers {
-		if s.hosts == nil {
-			s.hosts = make([]host, 0, len(offers))
-		}
 		h := host{
 			rank:   mix(t.seed ^ s.id ^ g.names[o.member]),
 			weight: uint64(min(g.registry.Members[o.member].Netspeed, math.MaxInt32)) * share * o.tenths / 10,

@@ -3,7 +3,6 @@ package resolver
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -254,19 +253,13 @@ type odds struct {
 // the suit's hosts.
 func (d *deck) odds() (all []odds) {
 	at := make([]*odds, len(d.suit.records)/d.suit.terms.size())
-	from := uint64(0)
-	for i, c := range d.cards {
-		until := uint64(c.until)
-		if i == len(d.cards)-1 {
-			until = math.MaxUint32 + 1
-		}
-		for slot, record := range d.sets[c.set:][:d.size()] {
+	for set, share := range d.arcs() {
+		for slot, record := range set {
 			if at[record] == nil {
 				at[record] = &odds{addr: d.suit.address(record), ring: bits.OnesCount32(d.rings&(2<<slot-1)) - 1}
 			}
-			at[record].share += float64(until-from) / (math.MaxUint32 + 1)
+			at[record].share += share
 		}
-		from = until
 	}
 	for i := range d.suit.hosts {
 		h := &d.suit.hosts[i]

@@ -40,7 +40,7 @@ type ground struct {
 	spots  []zones.Place // where members are, each once
 	spot   []uint16      // by member: index into spots
 	names  []uint64      // by member: hash of its name
-	order  []int         // members by spot
+	order  []int         // members by spot, fallbacks behind all others
 	places []uint64      // by zones.PlaceID: a key that survives renumbering
 	rows   []row         // by zones.PlaceID
 
@@ -142,8 +142,9 @@ func (g *ground) client(p zones.Place) *origin {
 }
 
 // locate finds the spot of every member: its site's place, what it says of
-// itself, else where the Atlas puts the first of its addresses that it knows. One that nothing places
-// is nowhere, not at the default site: that is a guess about clients.
+// itself, else where the Atlas puts the first of its addresses that it knows. One
+// that nothing places is nowhere, not at the default site: that is a guess about
+// clients.
 func (g *ground) locate(sites map[string]int) error {
 	known := map[zones.Place]uint16{}
 	for i := range g.registry.Members {
@@ -159,7 +160,13 @@ func (g *ground) locate(sites map[string]int) error {
 		}
 		g.spot, g.names, g.order = append(g.spot, spot), append(g.names, hash(m.Name)), append(g.order, i)
 	}
-	slices.SortStableFunc(g.order, func(a, b int) int { return cmp.Compare(g.spot[a], g.spot[b]) })
+	rank := func(member int) int {
+		if g.registry.Members[member].State == zones.Fallback {
+			return len(g.spots) + int(g.spot[member])
+		}
+		return int(g.spot[member])
+	}
+	slices.SortStableFunc(g.order, func(a, b int) int { return cmp.Compare(rank(a), rank(b)) })
 	return nil
 }
 
@@ -232,9 +239,12 @@ type origin struct {
 // holds reports whether a spot is at o's own site or in the place that was
 // asked for.
 func (o *origin) holds(spot *zones.Place) bool {
-	country := o.Country != "" && o.Country == spot.Country
-	continent := o.Continent != "" && o.Continent == spot.Continent
+	country, continent := o.shares(spot)
 	return o.Site != "" && o.Site == spot.Site || o.named && (country || o.Country == "" && continent)
+}
+
+func (o *origin) shares(spot *zones.Place) (country, continent bool) {
+	return o.Country != "" && o.Country == spot.Country, o.Continent != "" && o.Continent == spot.Continent
 }
 
 // km returns how far o is from a spot, and what is below 0 for spots that come
@@ -246,18 +256,16 @@ func (o *origin) km(spot *zones.Place) float64 {
 	if i := slices.Index(o.prefer, spot.Site); i >= 0 {
 		return float64(inside - len(o.prefer) + 1 + i)
 	}
-	country := o.Country != "" && o.Country == spot.Country
-	continent := o.Continent != "" && o.Continent == spot.Continent
-	near := math.Inf(1)
-	for _, at := range o.middles {
+	near, points := math.Inf(1), o.middles
+	if points == nil {
+		points = []zones.Point{o.At}
+	}
+	for _, at := range points {
 		if km, ok := zones.Distance(at, spot.At); ok {
 			near = min(near, km)
 		}
 	}
-	if km, ok := zones.Distance(o.At, spot.At); ok {
-		near = min(near, km)
-	}
-	switch {
+	switch country, continent := o.shares(spot); {
 	case !math.IsInf(near, 1):
 		return near
 	case country:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
@@ -42,6 +43,7 @@ type Counters struct {
 	Accepted uint64           // TCP connections taken
 	Evicted  uint64           // of these closed for a newcomer, over a limit
 	Open     int              // TCP connections now
+	Latency  [2]Latency       // UDP, TCP
 }
 
 // Server answers DNS queries over UDP and TCP from the snapshot last
@@ -56,6 +58,8 @@ type Server struct {
 	conns places
 
 	publishing     sync.Mutex
+	handed         handedOut        // guarded by publishing
+	askedBefore    map[Asked]uint64 // the same: under former registries
 	firstPanic     sync.Once
 	unread, unsent atomic.Uint64
 }
@@ -78,7 +82,7 @@ func NewServer(cfg Config) *Server {
 	if !sharedPorts {
 		cfg.Loops = 1
 	}
-	s := &Server{cfg: cfg, conns: places{limits: cfg.TCP}}
+	s := &Server{cfg: cfg, handed: handedOut{dealt: map[netip.Addr]float64{}}, askedBefore: map[Asked]uint64{}, conns: places{limits: cfg.TCP}}
 	for range cfg.Loops + 1 {
 		s.seeds = append(s.seeds, rand.Uint64())
 	}
@@ -126,6 +130,12 @@ func (s *Server) Publish(snapshot *Snapshot) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	next, last := &publication{snapshot: snapshot}, s.live.Load()
+	if last != nil {
+		s.handed.settle(last)
+		if last.snapshot.ground.registry != snapshot.ground.registry {
+			last.askedTo(s.askedBefore)
+		}
+	}
 	for lane, seed := range s.seeds {
 		var previous *Turns
 		if last != nil {
@@ -133,7 +143,22 @@ func (s *Server) Publish(snapshot *Snapshot) {
 		}
 		next.turns = append(next.turns, newTurns(snapshot, previous, seed))
 	}
+	s.handed.start(next)
 	s.live.Store(next)
+}
+
+// Uses tells where queries came from whose answer hangs on it, and how many
+// answers held each address, since the server was made: what is asked while a
+// new snapshot is published may be missed.
+func (s *Server) Uses() (askers map[Asked]uint64, dealt map[netip.Addr]float64) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	askers = maps.Clone(s.askedBefore)
+	if live := s.live.Load(); live != nil {
+		live.askedTo(askers)
+		s.handed.settle(live)
+	}
+	return askers, maps.Clone(s.handed.dealt)
 }
 
 // Run serves until ctx is done, then closes what Open bound and returns once
@@ -179,10 +204,12 @@ func (s *Server) Counters() Counters {
 	c := Counters{Unread: s.unread.Load(), Unsent: s.unsent.Load()}
 	for _, l := range s.udp {
 		l.tally.addTo(&c.UDP)
+		l.took.addTo(&c.Latency[0])
 		c.Overrun += overrun(l.socket())
 	}
 	for _, l := range s.tcp {
 		l.tally.addTo(&c.TCP)
+		l.took.addTo(&c.Latency[1])
 	}
 	c.Accepted, c.Evicted, c.Open = s.conns.counted()
 	return c

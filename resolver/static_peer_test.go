@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -290,8 +291,13 @@ func runDaemon(t testing.TB, name string, args ...string) *daemon {
 		cmd.Wait()
 	}()
 	t.Cleanup(func() {
-		cmd.Process.Kill()
+		cmd.Process.Signal(syscall.SIGTERM) // it may have children to end
+		hard := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+		defer hard.Stop()
 		<-d.done
+		if t.Failed() {
+			t.Logf("%s:\n%s", name, d.text())
+		}
 	})
 	return d
 }

@@ -23,6 +23,7 @@ type tcpLoop struct {
 	listener *net.TCPListener
 	lane     int
 	tally    tally
+	took     latency
 	buffers  sync.Pool // of *[]byte for replies, held only while answering
 }
 
@@ -96,6 +97,7 @@ func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.D
 		buf = &b
 	}
 	defer l.buffers.Put(buf)
+	began := time.Now()
 	out, rest, ok := l.pipeline((*buf)[:0], in, client, idle)
 	if len(out) > 0 {
 		conn.SetWriteDeadline(time.Now().Add(l.server.cfg.TCP.Transfer))
@@ -103,6 +105,7 @@ func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.D
 			l.server.unsent.Add(1)
 			ok = false
 		}
+		l.took.observe(time.Since(began), messages(out))
 	}
 	return rest, ok
 }
@@ -124,6 +127,14 @@ func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr, idle time.Duration
 		in = in[end:]
 	}
 	return out, in, true
+}
+
+// messages counts the messages in out, each with its length in front.
+func messages(out []byte) (n int) {
+	for ; len(out) > frameLen; n++ {
+		out = out[frameLen+int(binary.BigEndian.Uint16(out)):]
+	}
+	return n
 }
 
 // whole reports whether a whole message stands at the front of in.

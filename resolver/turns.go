@@ -1,6 +1,10 @@
 package resolver
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/timepool/timepool/zones"
+)
 
 // Turns is how far one server loop has dealt each deck: the only thing that
 // moves between two queries. It outlives Snapshots.
@@ -8,6 +12,9 @@ type Turns struct {
 	suits    []*suit
 	counters []*atomic.Uint64 // by deck
 	known    map[uint64]*atomic.Uint64
+
+	registry *zones.Registry
+	asked    askers // by the sites of registry
 }
 
 // newTurns returns the counters for s. Decks that are in previous go on where
@@ -20,6 +27,11 @@ type Turns struct {
 func newTurns(s *Snapshot, previous *Turns, seed uint64) *Turns {
 	t := &Turns{suits: s.suits, counters: make([]*atomic.Uint64, s.stats.Decks), known: map[uint64]*atomic.Uint64{}}
 	before := map[*suit][]*atomic.Uint64{}
+	if t.registry = s.ground.registry; previous != nil && previous.registry == t.registry {
+		t.asked = previous.asked
+	} else {
+		t.asked = newAskers(t.registry)
+	}
 	if previous != nil {
 		t.known = previous.known
 		counters := previous.counters

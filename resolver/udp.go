@@ -23,6 +23,7 @@ type udpLoop struct {
 	closed atomic.Bool
 	lane   int
 	tally  tally
+	took   latency
 	now    time.Time // read once for all packets taken at a time
 }
 
@@ -84,6 +85,7 @@ func (l *udpLoop) single() {
 		if _, _, err := l.conn.WriteMsgUDPAddrPort(reply, replyFrom(control[:c]), client); err != nil {
 			l.server.unsent.Add(1)
 		}
+		l.took.observe(time.Since(l.now), 1)
 	}
 }
 

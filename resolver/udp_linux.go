@@ -83,8 +83,10 @@ func (l *udpLoop) many() {
 		switch errno {
 		case 0:
 			failures, l.now = 0, time.Now()
+			received := b.n
 			b.answer(l)
 			b.flush(fd, l)
+			l.took.observe(time.Since(l.now), received)
 		case unix.EINTR, unix.EAGAIN:
 		default:
 			failures = l.failed(failures)

@@ -29,13 +29,13 @@ import (
 //     <tcp the reply over TCP, where it is another
 //     = the verdict that is counted
 //     =tcp the same over TCP
-//     ~knot HOW | why        what another server says instead, and why
+//     ~knot HOW | why        what another server says instead, and why; over TCP alone
+//     ~knot/tcp HOW | why    with "or" where it does not know itself, "ours" for what we say
 //
 // The octets are written in words: hex digits; 3*ab for ababab; "text"; a name
 // with its last dot; h:FLAGS:1:2:3:4 for a header with these counts; { … } for
 // what comes with its length in two octets; soa:11 for the negative SOA whose
-// owner is a pointer to octet 0x11; any:9 for nine octets that are not looked
-// at; cookie:60 for the server's part of a cookie made 60 s ago; $word for what
+// owner is a pointer to octet 0x11; free:9 where the next nine octets may be others; cookie:60 for the server's part of a cookie made 60 s ago; $word for what
 // words.txt says. Other lines are for people.
 type packet struct {
 	where, what, query string
@@ -152,10 +152,9 @@ func (c *coder) append(out []byte, words string) []byte {
 			}
 		case kind == "soa":
 			out = c.append(out, fmt.Sprintf("c0%s 0006 0001 0000001e { 03 \"ns1\" c0%s $mbox $nums }", arg, arg))
-		case kind == "any":
+		case kind == "free":
 			n, _ := strconv.Atoi(arg)
 			c.free = append(c.free, [2]int{len(out), len(out) + n})
-			out = append(out, make([]byte, n)...)
 		case kind == "cookie":
 			out = c.cookie(out, arg)
 		case times && err == nil:

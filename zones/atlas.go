@@ -1,6 +1,7 @@
 package zones
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 )
@@ -50,13 +51,7 @@ func NewAtlas(r *Registry, g *GeoIP) *Atlas {
 func (s *Site) place() Place {
 	p := Place{Site: s.Name, Country: s.Country, Continent: s.Continent, At: s.At, Origin: FromRegistry}
 	if c, ok := FindCountry(s.Country); ok {
-		p.Country = c.Code
-		if p.Continent == "" {
-			p.Continent = c.Continent
-		}
-		if !p.At.Known {
-			p.At = c.At
-		}
+		p.Country, p.Continent, p.At = c.Code, cmp.Or(p.Continent, c.Continent), cmp.Or(p.At, c.At)
 	}
 	return p
 }

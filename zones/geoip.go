@@ -1,6 +1,7 @@
 package zones
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -182,8 +183,8 @@ func (r *record) place(centroids bool) Place {
 	if r.Location.Lat != nil && r.Location.Lon != nil {
 		p.At = cell(*r.Location.Lat, *r.Location.Lon)
 	}
-	if !p.At.Known && known && centroids {
-		p.At = country.At
+	if known && centroids {
+		p.At = cmp.Or(p.At, country.At)
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 package zones
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -166,37 +167,15 @@ func (r *Registry) complete() {
 	}
 	for i := range r.Sites {
 		s := &r.Sites[i]
-		c, ok := FindCountry(s.Country)
-		if !ok {
-			continue
-		}
-		s.Country = c.Code
-		if s.Continent == "" {
-			s.Continent = c.Continent
-		}
-		if !s.At.Known {
-			s.At = c.At
-		}
+		p := s.place()
+		s.Country, s.Continent, s.At = p.Country, p.Continent, p.At
 	}
 	slices.SortFunc(r.Sites, func(a, b Site) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(r.Pools, func(a, b Pool) int { return strings.Compare(a.Name, b.Name) })
 	r.Pools = slices.Insert(r.Pools, 0, Pool{})
 	for i := range r.Pools {
 		p := &r.Pools[i]
-		if p.TTL == 0 {
-			p.TTL = z.TTL
-		}
-		if p.Answers == 0 {
-			p.Answers = z.Answers
-		}
-		if p.Floor == 0 {
-			p.Floor = z.Floor
-		}
-		if p.FloorNetspeed == 0 {
-			p.FloorNetspeed = z.FloorNetspeed
-		}
-		if p.MinSites == 0 {
-			p.MinSites = z.MinSites
-		}
+		p.TTL, p.Answers, p.Floor = cmp.Or(p.TTL, z.TTL), cmp.Or(p.Answers, z.Answers), cmp.Or(p.Floor, z.Floor)
+		p.FloorNetspeed, p.MinSites = cmp.Or(p.FloorNetspeed, z.FloorNetspeed), cmp.Or(p.MinSites, z.MinSites)
 	}
 }

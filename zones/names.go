@@ -46,7 +46,6 @@ func (c *checker) names() {
 	for _, country := range Countries() {
 		taken[country.Code] = "the country " + country.Code
 	}
-	taken["uk"] = "the country uk"
 	for _, name := range []string{"_why", "_status", "_member"} {
 		taken[name] = "a name that explains answers"
 	}

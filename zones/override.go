@@ -16,6 +16,10 @@ type Override struct {
 	By     string    `json:"by"` // who, as the control socket knows them
 	At     time.Time `json:"at"`
 	Until  time.Time `json:"until,omitzero"` // zero: until lifted
+
+	// Active says that the member's own responder announces itself
+	// unsynchronised meanwhile, so that clients that have it leave: its score stands.
+	Active bool `json:"active,omitempty"`
 }
 
 // Current returns the overrides of a record, oldest first, that count at now,
@@ -66,7 +70,7 @@ func (r *Registry) At(now time.Time, record []Override) (at *Registry, next time
 		if soon(o.Until); !o.Until.IsZero() {
 			until = " until " + o.Until.Format("2006-01-02 15:04 MST")
 		}
-		apply(func(m *Member) bool { return m.Name == o.Member }, o.State, false, fmt.Sprintf("%s, by %s%s", o.Reason, o.By, until))
+		apply(func(m *Member) bool { return m.Name == o.Member }, o.State, o.Active, fmt.Sprintf("%s, by %s%s", o.Reason, o.By, until))
 	}
 	for i := range r.Maintenance {
 		w := &r.Maintenance[i]

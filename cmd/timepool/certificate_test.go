@@ -169,6 +169,7 @@ func TestConfigOfHTTPS(t *testing.T) {
 	for text, want := range map[string]string{
 		"{tls: {cert: c}}":                        "wants both cert and key",
 		"{token_file: t}":                         "must not pass in the clear",
+		"{member_tokens: t}":                      "must not pass in the clear",
 		"{tls: {cert: c, key: k}, token_file: t}": "",
 	} {
 		_, err := loadConfig(writeFile(t, filepath.Join(t.TempDir(), "timepool.yaml"), "http: "+text+"\n"))

@@ -47,6 +47,8 @@ type HTTPConfig struct {
 	Hosts  []string       `yaml:"hosts" doc:"Host names a browser may use for it, besides IP addresses and localhost."`
 	TLS    TLSConfig      `yaml:"tls" doc:"Serve HTTPS with this certificate; plain HTTP unless given."`
 	Token  string         `yaml:"token_file" doc:"File with a word of 16 characters or more; who knows it may do over HTTPS what the unix socket allows. Nobody may unless given."`
+
+	MemberTokens string `yaml:"member_tokens" doc:"File of lines 'member token', 16 characters or more: the members whose responders may ask over HTTPS whether they are drained with --active. None unless given."`
 }
 
 // ProbeConfig says how members are measured.
@@ -113,6 +115,9 @@ func loadConfig(path string) (Config, error) {
 	if c.HTTP.Token != "" && c.HTTP.TLS.Cert == "" {
 		doc.Fault("wants http.tls: the token must not pass in the clear", "http", "token_file")
 	}
+	if c.HTTP.MemberTokens != "" && c.HTTP.TLS.Cert == "" {
+		doc.Fault("wants http.tls: the tokens must not pass in the clear", "http", "member_tokens")
+	}
 	if err := doc.Err(); err != nil {
 		return c, fail(exitInvalid, err)
 	}
@@ -121,7 +126,7 @@ func loadConfig(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("node file: %w", err)
 	}
-	for _, p := range []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token} {
+	for _, p := range []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token, &c.HTTP.MemberTokens} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}

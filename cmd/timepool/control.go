@@ -43,7 +43,7 @@ func (n *node) controlServer() *http.Server {
 		mux.HandleFunc("POST /v1/"+v.verb, n.handleOverride(v.state, v.lifts))
 	}
 	mux.HandleFunc("GET /v1/overrides", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, append([]zones.Override{}, n.inForce.Load().record...))
+		reply(w, n.overrides())
 	})
 	mux.HandleFunc("GET /v1/explain", n.handleExplain)
 	mux.HandleFunc("GET /v1/what-if", n.handleWhatIf)

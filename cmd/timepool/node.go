@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,7 @@ type node struct {
 	inForce  atomic.Pointer[generation]
 	reloads  atomic.Pointer[[]Reload] // newest first
 	dnsOpen  atomic.Bool
+	asked    sync.Map    // by member: asked
 	asks     chan func() // for the publish loop to do
 	lastTold atomic.Pointer[told]
 
@@ -182,7 +184,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	if n.httpListener != nil {
 		n.log.Info("http", "url", n.scheme()+n.httpListener.Addr().String()+"/")
 		g.Go(func() error {
-			return serveHTTP(ctx, web.NewServer(web.Handler(n.view, n.webOptions())), n.httpListener, n.log)
+			return serveHTTP(ctx, web.NewServer(n.announce(web.Handler(n.view, n.webOptions()))), n.httpListener, n.log)
 		})
 	}
 	return g.Wait()

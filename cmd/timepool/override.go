@@ -28,6 +28,7 @@ var overrideVerbs = []struct {
 func (a *app) overrideCommands() (commands []*cobra.Command) {
 	for _, v := range overrideVerbs {
 		var reason, until string
+		var active, force bool
 		c := &cobra.Command{
 			Use:   v.verb + " MEMBER --reason TEXT",
 			Short: v.short,
@@ -44,6 +45,12 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 				if !end.IsZero() {
 					q.Set("until", end.Format(time.RFC3339Nano))
 				}
+				if active {
+					q.Set("active", "1")
+				}
+				if force {
+					q.Set("force", "1")
+				}
 				var o zones.Override
 				if err := a.ask(c.Context(), "POST", "/v1/"+v.verb+"?"+q.Encode(), &o); err != nil {
 					return err
@@ -58,6 +65,10 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 		c.Flags().StringVar(&reason, "reason", "", "why, for people: a ticket, say")
 		if v.state != zones.Active {
 			c.Flags().StringVar(&until, "until", "", "when it ends by itself: 2h, 17:30, 2026-12-01 17:30 (local time), or as RFC 3339 says")
+		}
+		if v.state == zones.Drain {
+			c.Flags().BoolVar(&active, "active", false, "have its own responder tell clients to leave, too; for 24h at most")
+			c.Flags().BoolVar(&force, "force", false, "with --active, even if too few members stay at its site")
 		}
 		commands = append(commands, c)
 	}
@@ -93,6 +104,9 @@ func overrideLine(o zones.Override) string {
 	if o.State == zones.Active {
 		state = "override lifted"
 	}
+	if o.Active {
+		state += ", actively,"
+	}
 	line := fmt.Sprintf("%s: %s by %s at %s", o.Member, state, o.By, o.At.Local().Format("2006-01-02 15:04:05 MST"))
 	if !o.Until.IsZero() {
 		line += " until " + o.Until.Local().Format("2006-01-02 15:04 MST")
@@ -106,7 +120,7 @@ func (a *app) overridesCommand() *cobra.Command {
 		Short: "List who drained or switched off what, when and why, lifted ones too",
 		Args:  cobra.NoArgs,
 		RunE: action(func(c *cobra.Command, _ []string) error {
-			record := []zones.Override{}
+			record := []overrideView{}
 			if err := a.ask(c.Context(), "GET", "/v1/overrides", &record); err != nil {
 				return err
 			}
@@ -114,7 +128,7 @@ func (a *app) overridesCommand() *cobra.Command {
 				return printJSON(a.out, record)
 			}
 			for _, o := range record {
-				fmt.Fprintln(a.out, overrideLine(o))
+				fmt.Fprintln(a.out, overrideLine(o.Override)+o.Asked.line())
 			}
 			return nil
 		}),
@@ -128,6 +142,9 @@ func (n *node) handleOverride(state, lifts zones.State) http.HandlerFunc {
 		var err error
 		if until := r.FormValue("until"); until != "" {
 			o.Until, err = time.Parse(time.RFC3339, until)
+		}
+		if o.Active = state == zones.Drain && r.FormValue("active") == "1"; err == nil && o.Active {
+			err = n.mayAnnounce(&o, r.FormValue("force") == "1")
 		}
 		if err == nil && !n.inLoop(r.Context(), func() { err = n.override(o, lifts) }) {
 			err = errors.New("the node is ending")

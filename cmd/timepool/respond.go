@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -28,6 +29,8 @@ type respondFlags struct {
 	stratum uint8
 	refid   string
 	error   time.Duration
+	leaps   string
+	smear   bool
 	noLimit bool
 	rate    int
 	burst   int
@@ -41,7 +44,9 @@ type respondFlags struct {
 	drain   time.Duration
 	undrain bool
 	reason  string
-	log     LogConfig
+
+	node, nodeToken, nodeCA string
+	log                     LogConfig
 }
 
 func (a *app) respondCommand() *cobra.Command {
@@ -78,6 +83,8 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.Uint8Var(&f.stratum, "stratum", 0, "stratum to announce, for --source kernel")
 	flags.StringVar(&f.refid, "refid", "", "reference, for --source kernel or stated: GPS, PPS, or the upstream's address")
 	flags.DurationVar(&f.error, "error", time.Millisecond, "largest error of the clock, for --source stated")
+	flags.StringVar(&f.leaps, "leap-file", "", "leap-seconds.list to announce leap seconds from, beside what the source announces; read once")
+	flags.BoolVar(&f.smear, "smear", false, "announce no leap second: spread it from noon to noon UTC, and show so by references of 254.0.0.0/8; needs --leap-file, and clients that follow nobody else")
 	flags.BoolVar(&f.noLimit, "no-limit", false, "answer every client as often as it asks")
 	flags.IntVar(&f.rate, "rate", 200, "requests a second that one IPv4 address or IPv6 /64 may send; the networks around it a multiple")
 	flags.IntVar(&f.burst, "burst", 8000, "requests that it may send at once")
@@ -91,6 +98,9 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.DurationVar(&f.drain, "drain", 0, "have the running responder announce itself unsynchronised for so long, 24h at most, so that its clients leave")
 	flags.BoolVar(&f.undrain, "undrain", false, "end what --drain began")
 	flags.StringVar(&f.reason, "reason", "", "why, for people, with --drain")
+	flags.StringVar(&f.node, "node", "", "https://host:port of the pool's node, to be asked whether timepool drain --active is in force for this member; nobody is asked unless given")
+	flags.StringVar(&f.nodeToken, "node-token", "", "file with this member's token for --node")
+	flags.StringVar(&f.nodeCA, "node-ca", "", "PEM file of certificates to trust for --node (default: the system's)")
 	c.MarkFlagsMutuallyExclusive("print", "check", "status", "drain", "undrain")
 	flags.StringVar(&f.log.Level, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.log.Format, "log-format", "text", "text or json")
@@ -105,6 +115,10 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 	}
 	r := &responding{log: log}
 	if r.server, err = f.server(); err != nil {
+		return fail(exitUsage, err)
+	}
+	node, token, client, err := f.nodeClient()
+	if err != nil {
 		return fail(exitUsage, err)
 	}
 	var listeners []net.Listener
@@ -129,7 +143,9 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 		}
 		add(l, r.metrics())
 	}
-	r.clock = responder.NewClock(responder.Precision(), log, sources...)
+	if r.clock, err = f.clock(log, sources); err != nil {
+		return fail(exitUsage, err)
+	}
 	r.server.State = r.clock.State
 	r.clock.Poll(ctx) // so that the first answer is an honest one
 	if err := r.server.Open(); err != nil {
@@ -140,10 +156,33 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 	g.Go(func() error { return r.clock.Run(ctx) })
 	g.Go(func() error { return r.server.Run(ctx) })
 	g.Go(func() error { return r.tell(ctx) })
+	if node != nil {
+		g.Go(func() error { return r.obey(ctx, node, token, client, announceEvery) })
+	}
 	for i, l := range listeners {
 		g.Go(func() error { return serveHTTP(ctx, servers[i], l, log) })
 	}
 	return g.Wait()
+}
+
+// clock announces what sources and the leap file say.
+func (f *respondFlags) clock(log *slog.Logger, sources []responder.Source) (*responder.Clock, error) {
+	c := responder.NewClock(responder.Precision(), log, sources...)
+	if c.Smear = f.smear; f.leaps == "" {
+		if f.smear {
+			return nil, errors.New("--smear: needs --leap-file, to know when")
+		}
+		return c, nil
+	}
+	file, err := os.Open(f.leaps)
+	if err == nil {
+		defer file.Close()
+		c.Leaps, err = responder.ReadLeaps(file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--leap-file %s: %w", f.leaps, err)
+	}
+	return c, nil
 }
 
 func (f *respondFlags) sources() ([]responder.Source, error) {

@@ -25,6 +25,8 @@ type announced struct {
 	RootDelay      float64   `json:"root_delay"`
 	RootDispersion float64   `json:"root_dispersion"`
 	Precision      int8      `json:"precision"`
+	Smears         bool      `json:"smears"`   // leap seconds are spread over a day
+	Smearing       float64   `json:"smearing"` // what that adds to the clock now
 
 	Drains []responder.Drained `json:"drains,omitempty"` // why it is unsynchronised although its source answers
 }
@@ -38,7 +40,10 @@ func (f *respondFlags) announce(ctx context.Context, a *app) error {
 	if err != nil {
 		return fail(exitUsage, err)
 	}
-	clock := responder.NewClock(responder.Precision(), nil, sources...)
+	clock, err := f.clock(nil, sources)
+	if err != nil {
+		return fail(exitUsage, err)
+	}
 	clock.Poll(ctx)
 	n := announcedBy(clock)
 	if a.output == "json" {
@@ -59,7 +64,7 @@ func announcedBy(clock *responder.Clock) announced {
 	n := announced{
 		Synchronised: s.Synchronised(), Source: is.Source, Stratum: s.Stratum, Leap: s.Leap, Reference: reference(s),
 		ReferenceTime: s.RefTime.UTC(), RootDelay: s.RootDelay.Seconds(), RootDispersion: s.RootDispersion.Seconds(), Precision: s.Precision,
-		Drains: is.Drains,
+		Smears: clock.Smear, Smearing: s.Smearing.Seconds(), Drains: is.Drains,
 	}
 	if is.Why != nil {
 		n.Why = is.Why.Error()
@@ -72,6 +77,10 @@ func (n announced) print(w io.Writer) error {
 	if source == "" {
 		source = "none answers"
 	}
+	smear := ""
+	if n.Smears {
+		smear = "now " + seconds(n.Smearing)
+	}
 	if n.Synchronised {
 		since = n.ReferenceTime.Format(time.RFC3339)
 	}
@@ -81,6 +90,7 @@ func (n announced) print(w io.Writer) error {
 		{"reference", n.Reference}, {"reference time", since},
 		{"root delay", seconds(n.RootDelay)}, {"root dispersion", seconds(n.RootDispersion)},
 		{"precision", seconds(1 / float64(uint64(1)<<min(63, max(0, -n.Precision))))},
+		{"leap smear", smear},
 		{"why", strings.ReplaceAll(n.Why, "\n", "; ")},
 	} {
 		if r[1] != "" {
@@ -98,7 +108,7 @@ func reference(s *responder.State) string {
 	switch {
 	case !s.Synchronised():
 		return ""
-	case s.Stratum == 1:
+	case s.Stratum == 1 && s.Smearing == 0:
 		return strings.TrimRight(string(id), "\x00")
 	}
 	return netip.AddrFrom4([4]byte(id)).String()

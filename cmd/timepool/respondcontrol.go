@@ -56,6 +56,9 @@ func (s respondStatus) line() string {
 	default:
 		text = "unsynchronised"
 	}
+	if a.Smears {
+		text += ", leap smear now " + seconds(a.Smearing)
+	}
 	p := s.Packets
 	return fmt.Sprintf("%s (%s); %d answered, %d over the limit", text, cmp.Or(a.Source, "no source answers"),
 		p["answered"]+p["passive"]+p["interleaved"], p["kissed"]+p["limited"])
@@ -161,11 +164,12 @@ func (r *responding) Collect(out chan<- prometheus.Metric) {
 		name, help string
 		value      float64
 	}{
-		{"synchronised", "1 where it announces a clock to follow.", bit(s.Announced.Synchronised)},
+		{"synchronised", "1 where it announces a clock to follow.", bit(s.Announced.Synchronised && len(s.Announced.Drains) == 0)},
 		{"drained", "1 while it announces itself unsynchronised so that its clients leave.", bit(len(s.Announced.Drains) > 0)},
 		{"clients_asking", "Clients of the last minute or two, about; counted while drained.", float64(s.Asking)},
 		{"stratum", "Stratum announced; 16 unsynchronised.", float64(s.Announced.Stratum)},
 		{"leap", "Leap indicator announced: 1 a second is inserted, 2 deleted, 3 unsynchronised.", float64(s.Announced.Leap)},
+		{"smearing_seconds", "What smearing a leap second adds to the clock.", s.Announced.Smearing},
 		{"root_delay_seconds", "Root delay announced.", s.Announced.RootDelay},
 		{"root_dispersion_seconds", "Root dispersion announced when it was last asked for.", s.Announced.RootDispersion},
 	} {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +33,9 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("TMPDIR", e.WorkDir)
 			e.Setenv("NO_COLOR", "1")
-			return nil
+			leaps, err := filepath.Abs("../../monitor/responder/testdata/leap-seconds.list")
+			e.Setenv("LEAPS", leaps)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  scriptExits,

@@ -23,6 +23,11 @@ const every = time.Second
 // is believed at once. When none is left the clock is unsynchronised; a
 // stratum is never made up.
 type Clock struct {
+	// Leaps, if any, says when leap seconds come; with Smear their second is
+	// spread over the day around. Set both before the first Poll.
+	Leaps *Leaps
+	Smear bool
+
 	polling   sync.Mutex
 	sources   []heard
 	precision int8
@@ -32,7 +37,8 @@ type Clock struct {
 		sync.Mutex
 		by map[string]Drained
 	}
-	census census // of who asks while it is drained
+	census  census // of who asks while it is drained
+	smeared *smear // the last one
 }
 
 // heard is a Source and the last thing it said.
@@ -107,7 +113,9 @@ func (c *Clock) Poll(ctx context.Context) {
 
 // announce publishes a and logs it where it differs in kind from the last.
 func (c *Clock) announce(a Announcement) {
-	a = c.drained(a, time.Now())
+	now := time.Now()
+	a.Why = errors.Join(a.Why, c.leap(&a.State, now))
+	a = c.drained(a, now)
 	a.State.Precision = c.precision
 	if !a.State.Synchronised() {
 		a.State.Leap, a.State.Stratum, a.State.RefID = NotInSync, MaxStratum, 0

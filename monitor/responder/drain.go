@@ -10,6 +10,14 @@ import (
 // longestDrain is when a drain ends that nobody lifts.
 const longestDrain = 24 * time.Hour
 
+// farewell is how long a drained responder says that it is far from the time
+// before it says that it does not know it. chronyd holds on to a server that
+// turns unsynchronised until eight polls later all samples of the others are
+// newer than its last; from one that is reachable and suddenly at stratum 15 it
+// turns to a better one at once. What is said is worse than the truth, never
+// better. ntpd and systemd-timesyncd leave at either.
+const farewell = 128 * time.Second
+
 // Drained tells that a responder announces itself unsynchronised because
 // somebody wants its clients to leave. Out of DNS is not enough for that: a
 // client holds on to a server that it has.
@@ -20,8 +28,8 @@ type Drained struct {
 	Until  time.Time `json:"until"` // at most 24 h after Since
 }
 
-// Drain has c announce itself unsynchronised from the next Poll on until that
-// instant, or until 24 hours after by first asked for it, whichever is first;
+// Drain has c announce itself, from the next Poll on, at stratum 15 for two
+// minutes and then unsynchronised, until that instant, or until 24 hours after by first asked for it, whichever is first;
 // a zero until is the latter. To ask again changes the end, not the beginning.
 func (c *Clock) Drain(by, reason string, until time.Time) {
 	c.drains.Lock()
@@ -70,7 +78,13 @@ func (c *Clock) drained(a Announcement, now time.Time) Announcement {
 		return a
 	}
 	c.census.turn(now)
-	a.State, a.Drains = Unsynchronised(), drains
+	a.Drains = drains
+	first := slices.MinFunc(drains, func(a, b Drained) int { return a.Since.Compare(b.Since) })
+	if a.State.Synchronised() && now.Sub(first.Since) < farewell {
+		a.State.Stratum, a.State.RootDispersion = MaxStratum-1, worthless-time.Second
+	} else {
+		a.State = Unsynchronised()
+	}
 	a.State.asked = &c.census
 	return a
 }

@@ -25,7 +25,7 @@ func TestDrain(t *testing.T) {
 			for _, d := range a.Drains {
 				by = append(by, d.By)
 			}
-			if fmt.Sprint(by) != fmt.Sprint(drains) || a.State.Synchronised() == (len(drains) > 0) || a.Source != "chronyd" {
+			if fmt.Sprint(by) != fmt.Sprint(drains) || (a.State.Stratum == good.Stratum) != (len(drains) == 0) || a.Source != "chronyd" {
 				t.Errorf("drained by %v, want %v: %+v", by, drains, a)
 			}
 		}
@@ -42,6 +42,17 @@ func TestDrain(t *testing.T) {
 		wait(59*time.Minute, "node")
 		wait(time.Minute + time.Second)
 		// However often it is asked for, 24 hours are the most.
+		// At first it is reachable, but far from the time; then it does not know it.
+		c.Drain("other", "", time.Time{})
+		wait(farewell-time.Second, "other")
+		if s := c.State(); s.Stratum != 15 || s.Leap != good.Leap || s.RootDispersion < 10*time.Second {
+			t.Errorf("at first %+v", s)
+		}
+		wait(2*time.Second, "other")
+		if s := c.State(); s.Synchronised() {
+			t.Errorf("then %+v", s)
+		}
+		c.Undrain("other")
 		c.Undrain("node")
 		for range 24 {
 			c.Drain("node", "", time.Now().Add(48*time.Hour))

@@ -148,8 +148,8 @@ func TestRealChronydInterleaves(t *testing.T) {
 }
 
 // drainable is a responder on 127.0.0.x with the right time.
-func drainable(t testing.TB, n int) (*Clock, *Server) {
-	c := NewClock(-20, nil, Stated('A'<<24|'B'<<16|'C'<<8|uint32('0'+n), time.Millisecond))
+func drainable(t testing.TB, n int, dispersion time.Duration) (*Clock, *Server) {
+	c := NewClock(-20, nil, Stated('A'<<24|'B'<<16|'C'<<8|uint32('0'+n), dispersion))
 	c.Poll(t.Context())
 	s := &Server{State: c.State}
 	open(t, s, fmt.Sprintf("127.0.0.%d:0", n))
@@ -157,14 +157,14 @@ func drainable(t testing.TB, n int) (*Clock, *Server) {
 	return c, s
 }
 
-// A real chronyd that prefers a member leaves it when it is drained actively,
+// A real chronyd that follows a member leaves it when it is drained actively,
 // and comes back afterwards.
 func TestRealChronydLeaves(t *testing.T) {
-	drained, first := drainable(t, 3)
-	_, second := drainable(t, 4)
-	line := "server %s port %d minpoll -4 maxpoll -4 %s"
+	drained, first := drainable(t, 3, time.Millisecond)
+	_, second := drainable(t, 4, 5*time.Millisecond)
+	line := "server %s port %d minpoll -4 maxpoll -4"
 	c := NewClock(-20, nil, Chronyd(startChronyd(t,
-		fmt.Sprintf(line, "127.0.0.3", first.Addrs()[0].Port(), "prefer"), fmt.Sprintf(line, "127.0.0.4", second.Addrs()[0].Port(), ""))))
+		fmt.Sprintf(line, "127.0.0.3", first.Addrs()[0].Port()), fmt.Sprintf(line, "127.0.0.4", second.Addrs()[0].Port()))))
 	follows := func(host byte) {
 		t.Helper()
 		eventually(t, c, func(a Announcement) bool { return a.State.Synchronised() && byte(a.State.RefID) == host })
@@ -182,19 +182,19 @@ func TestRealChronydLeaves(t *testing.T) {
 }
 
 // How long real clients, polling each 8 s, hold on to a member that is drained
-// actively: chronyd here, and where they are unpacked ntpsec (NTPD).
+// actively: chronyd with two servers.
 //
 //	go test -run '^$' -bench RealLeave -benchtime 1x ./monitor/responder
 func BenchmarkRealLeave(b *testing.B) {
 	const clients = 5
 	for range b.N {
-		drained, first := drainable(b, 3)
-		_, second := drainable(b, 4)
-		line := "server %s port %d iburst minpoll 3 maxpoll 3 %s"
+		drained, first := drainable(b, 3, time.Millisecond)
+		_, second := drainable(b, 4, 5*time.Millisecond)
+		line := "server %s port %d iburst minpoll 3 maxpoll 3"
 		var all []*Clock
 		for range clients {
 			all = append(all, NewClock(-20, nil, Chronyd(startChronyd(b,
-				fmt.Sprintf(line, "127.0.0.3", first.Addrs()[0].Port(), "prefer"), fmt.Sprintf(line, "127.0.0.4", second.Addrs()[0].Port(), "")))))
+				fmt.Sprintf(line, "127.0.0.3", first.Addrs()[0].Port()), fmt.Sprintf(line, "127.0.0.4", second.Addrs()[0].Port())))))
 		}
 		follow := func(host byte) (last time.Duration) {
 			start := time.Now()

@@ -143,8 +143,8 @@ func fill(dst, request []byte, received, transmit, departed Stamp, state *State)
 		refID = state.RefID // a kiss code
 	}
 
-	version, poll := request[0]&(7<<3), request[2]
-	origin, sent := stampIn(request, 40), transmit.Add(state.Offset)
+	version, poll, offset := request[0]&(7<<3), request[2], state.offset()
+	origin, sent := stampIn(request, 40), transmit.Add(offset)
 	if departed != 0 {
 		origin, sent = stampIn(request, 32), departed
 	}
@@ -153,9 +153,9 @@ func fill(dst, request []byte, received, transmit, departed Stamp, state *State)
 	binary.BigEndian.PutUint32(p[4:], delay)
 	binary.BigEndian.PutUint32(p[8:], dispersion)
 	binary.BigEndian.PutUint32(p[12:], refID)
-	binary.BigEndian.PutUint64(p[16:], uint64(refTime.Add(state.Offset)))
+	binary.BigEndian.PutUint64(p[16:], uint64(refTime.Add(offset)))
 	binary.BigEndian.PutUint64(p[24:], uint64(origin))
-	binary.BigEndian.PutUint64(p[32:], uint64(received.Add(state.Offset)))
+	binary.BigEndian.PutUint64(p[32:], uint64(received.Add(offset)))
 	binary.BigEndian.PutUint64(p[40:], uint64(sent))
 	return append(dst, p[:]...)
 }

@@ -203,7 +203,7 @@ func (s *Server) judge(request []byte, client netip.AddrPort, now time.Time) (*S
 // reply in basic mode, and whether to keep when this one does: only clients
 // that ask for this mode are remembered, which spares all others the cost.
 func (s *Server) recall(request []byte, client netip.Addr, state *State, v *Verdict) (departed Stamp, keep bool) {
-	if s.memory == nil || *v != Answered || state.Offset != 0 || !interleaves(request) {
+	if s.memory == nil || *v != Answered || state.Offset != 0 || state.smear != nil || !interleaves(request) {
 		return 0, false
 	}
 	if departed = s.memory.recall(client, request); departed != 0 {

@@ -40,8 +40,19 @@ type State struct {
 	// Offset is added to every stamp that is sent. It makes a wrong clock out
 	// of a right one, for demonstrations and tests; nothing else sets it.
 	Offset time.Duration
+	// Smearing is what smearing a leap second adds to the clock now; 0 where it does not.
+	Smearing time.Duration
 
+	smear *smear  // where it does
 	asked *census // of those to whom this is announced; may be nil
+}
+
+// offset is what is added to every stamp that is sent.
+func (s *State) offset() time.Duration {
+	if s.smear == nil {
+		return s.Offset
+	}
+	return s.Offset + s.smear.offset(time.Now())
 }
 
 // Unsynchronised is the State of a clock nothing is known about.

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/timepool/timepool/zones"
+)
+
+// An active drain: the node tells a member's responder, which asks every ten
+// seconds, to announce itself unsynchronised. Each member has a token of its
+// own, good for nothing but this question.
+const (
+	announcePath  = "/api/v1/announce"
+	announceEvery = 10 * time.Second
+	announceMost  = 24 * time.Hour
+)
+
+// announcement is what the node tells one member.
+type announcement struct {
+	Drain  bool      `json:"drain"`
+	Reason string    `json:"reason,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
+}
+
+// asked is what a member said when it asked last.
+type asked struct {
+	Clients int       `json:"clients"` // that still ask it, about
+	At      time.Time `json:"at"`
+}
+
+func (a *asked) line() string {
+	if a == nil {
+		return ""
+	}
+	return fmt.Sprintf("; its responder, %s ago: about %d clients still ask", time.Since(a.At).Round(time.Second), a.Clients)
+}
+
+// overrideView is an override as it is listed.
+type overrideView struct {
+	zones.Override
+	Asked *asked `json:"asked,omitempty"` // with Active: null until its responder came
+}
+
+func (n *node) overrides() []overrideView {
+	views := []overrideView{}
+	for _, o := range n.inForce.Load().record {
+		v := overrideView{Override: o}
+		if last, ok := n.asked.Load(o.Member); ok && o.Active && o.At.Before(last.(asked).At) {
+			a := last.(asked)
+			v.Asked = &a
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+// mayAnnounce ends o within a day and refuses what would leave its site with
+// fewer members than the zone's floor.
+func (n *node) mayAnnounce(o *zones.Override, force bool) error {
+	current := n.inForce.Load()
+	i := slices.IndexFunc(current.registry.Members, func(m zones.Member) bool { return m.Name == o.Member })
+	last := o.At.Add(announceMost)
+	switch {
+	case n.config.HTTP.MemberTokens == "":
+		return errors.New("http.member_tokens is not set in the node file: no responder could be told")
+	case o.Until.After(last):
+		return errors.New("an active drain lasts 24h at most")
+	case i < 0:
+		return nil // told by override
+	case o.Until.IsZero():
+		o.Until = last
+	}
+	site, stay := current.registry.Members[i].Site, 0
+	for _, m := range current.registry.Members {
+		if m.Name != o.Member && m.Site == site && m.State == zones.Active && slices.ContainsFunc(m.Addresses, n.eligible) {
+			stay++
+		}
+	}
+	if floor := current.registry.Zone.Floor; stay < floor && !force {
+		return fmt.Errorf("site %s would keep %d members in, fewer than the floor of %d: their clients would all leave for those, or for other sites (--force does it)", site, stay, floor)
+	}
+	return nil
+}
+
+// announce answers the members' responders and leaves all else to next.
+func (n *node) announce(next http.Handler) http.Handler {
+	if n.config.HTTP.MemberTokens == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != announcePath || r.Method != http.MethodGet {
+			next.ServeHTTP(w, r)
+			return
+		}
+		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		name, err := memberOf(n.config.HTTP.MemberTokens, token)
+		if err != nil {
+			n.log.Error("members cannot be told", "error", err)
+		}
+		if r.TLS == nil || name == "" {
+			refuse(w, http.StatusUnauthorized, "wants TLS and the member's own token")
+			return
+		}
+		clients, _ := strconv.Atoi(r.FormValue("asking"))
+		n.asked.Store(name, asked{max(0, clients), time.Now().UTC()})
+		var a announcement
+		for _, o := range zones.Current(n.inForce.Load().record, time.Now()) {
+			if o.Member == name && o.Active {
+				a = announcement{true, o.Reason, o.Until}
+			}
+		}
+		reply(w, a)
+	})
+}
+
+// memberOf finds whose token it is in a file of lines "MEMBER TOKEN", in a time
+// that does not tell how much of one was right; "" nobody's.
+func memberOf(path, token string) (name string, err error) {
+	text, err := os.ReadFile(path)
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		f := strings.Fields(lines.Text())
+		if len(f) == 2 && len(f[1]) >= 16 && subtle.ConstantTimeCompare([]byte(f[1]), []byte(token)) == 1 {
+			name = f[0]
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("http.member_tokens: %w", err)
+	}
+	return name, err
+}

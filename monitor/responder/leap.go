@@ -1,0 +1,118 @@
+package responder
+
+import (
+	"bufio"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Leaps is a leap-seconds.list, the file that IERS and NIST publish.
+type Leaps struct {
+	Expires time.Time // nothing is known of leap seconds after it
+	steps   []step    // oldest first
+}
+
+// step is a leap second: the first instant after it, and whether one was inserted.
+type step struct {
+	at     time.Time
+	insert bool
+}
+
+// ReadLeaps reads a leap-seconds.list. A file whose SHA-1 line is missing or
+// does not fit is refused: it has been cut or edited.
+func ReadLeaps(r io.Reader) (*Leaps, error) {
+	l := &Leaps{}
+	digest, want := sha1.New(), ""
+	last := int64(-1)
+	lines := bufio.NewScanner(r)
+	for n := 1; lines.Scan(); n++ {
+		line := lines.Text()
+		mark := line[:min(2, len(line))]
+		text, _, _ := strings.Cut(line[len(mark):], "#")
+		switch {
+		case mark == "#h":
+			for _, word := range strings.Fields(text) { // written without leading zeros
+				want += strings.Repeat("0", max(0, 8-len(word))) + word
+			}
+			continue
+		case mark != "#$" && mark != "#@" && (strings.HasPrefix(line, "#") || strings.TrimSpace(line) == ""):
+			continue
+		case mark[0] != '#':
+			text, _, _ = strings.Cut(line, "#")
+		}
+		var numbers []int64
+		for _, f := range strings.Fields(text) {
+			io.WriteString(digest, f)
+			number, err := strconv.ParseInt(f, 10, 64)
+			if err != nil || number < 0 {
+				return nil, fmt.Errorf("line %d: %q is no number", n, f)
+			}
+			numbers = append(numbers, number)
+		}
+		switch {
+		case mark[0] == '#' && len(numbers) == 1:
+			if mark == "#@" {
+				l.Expires = time.Unix(numbers[0]-unixEra0, 0).UTC()
+			}
+		case mark[0] != '#' && len(numbers) == 2:
+			if at := time.Unix(numbers[0]-unixEra0, 0).UTC(); last >= 0 {
+				l.steps = append(l.steps, step{at, numbers[1] > last})
+			}
+			last = numbers[1]
+		default:
+			return nil, fmt.Errorf("line %d: unknown form", n)
+		}
+	}
+	switch got := fmt.Sprintf("%x", digest.Sum(nil)); {
+	case lines.Err() != nil:
+		return nil, lines.Err()
+	case l.Expires.IsZero() || len(l.steps) == 0:
+		return nil, errors.New("no leap-seconds.list: it has no leap seconds, or no date when it expires")
+	case got != want:
+		return nil, fmt.Errorf("its SHA-1 is %s, its #h line says %q: cut or edited", got, want)
+	}
+	return l, nil
+}
+
+// near gives the leap second within d of now.
+func (l *Leaps) near(now time.Time, d time.Duration) (step, bool) {
+	for _, s := range l.steps {
+		if now.Sub(s.at).Abs() < d {
+			return s, true
+		}
+	}
+	return step{}, false
+}
+
+// leap has s announce what the leap file knows: on the day before a leap second
+// that it comes, or with Smear, nothing, and the time with the leap second spread
+// from noon to noon instead. A file that expired says nothing, which err tells.
+func (c *Clock) leap(s *State, now time.Time) (err error) {
+	if c.Leaps == nil || !s.Synchronised() {
+		return nil
+	}
+	if now.After(c.Leaps.Expires) {
+		err = fmt.Errorf("the leap file expired on %s", c.Leaps.Expires.Format(time.DateOnly))
+	}
+	if c.Smear { // a client that inserts the second as well would be off by it
+		s.Leap = 0
+		if next, ok := c.Leaps.near(now, smearHalf); ok && err == nil {
+			s.smear = c.smearing(next, now)
+			s.Smearing = s.smear.offset(now)
+			s.RefID = smearID(s.Smearing)
+		}
+		return err
+	}
+	if next, ok := c.Leaps.near(now, 2*smearHalf); ok && err == nil && now.Before(next.at) {
+		s.Leap = 2
+		if next.insert {
+			s.Leap = 1
+		}
+	}
+	return err
+}

@@ -1,0 +1,78 @@
+package resolver
+
+import (
+	"iter"
+	"math"
+	"net/netip"
+)
+
+// handedOut is how many answers held each address. No query counts anything for
+// it: how far each deck was dealt, and how often a deck deals each address, tell
+// it afterwards, but for the last run of each deck, which may be under way.
+type handedOut struct {
+	dealt   map[netip.Addr]float64
+	counted [][]uint64 // by suit of the live Snapshot, and deck: turns that are in dealt
+}
+
+// settle adds what was dealt of live since it was last settled.
+func (h *handedOut) settle(live *publication) {
+	for i, suit := range live.snapshot.suits {
+		var held []float64 // by record
+		for n := range suit.decks {
+			dealt := live.dealt(i, n)
+			turns := float64(dealt - h.counted[i][n])
+			if h.counted[i][n] = dealt; turns == 0 {
+				continue
+			}
+			if held == nil {
+				held = make([]float64, len(suit.records)/suit.terms.size())
+			}
+			for set, share := range suit.decks[n].arcs() {
+				for _, record := range set {
+					held[record] += share * turns
+				}
+			}
+		}
+		for record, answers := range held {
+			if answers > 0 {
+				h.dealt[suit.address(uint32(record))] += answers
+			}
+		}
+	}
+}
+
+// start makes next what settle settles, from now on.
+func (h *handedOut) start(next *publication) {
+	h.counted = make([][]uint64, len(next.snapshot.suits))
+	for i, suit := range next.snapshot.suits {
+		h.counted[i] = make([]uint64, len(suit.decks))
+		for n := range suit.decks {
+			h.counted[i][n] = next.dealt(i, n)
+		}
+	}
+}
+
+// dealt is how many turns of a deck all lanes took together, ever.
+func (p *publication) dealt(suit, deck int) (turns uint64) {
+	for _, lane := range p.turns {
+		turns += lane.counters[p.snapshot.bases[suit]+uint32(deck)].Load() & (1<<turnBits - 1)
+	}
+	return turns
+}
+
+// arcs iterates over the sets of d and how often each is dealt, 0 … 1.
+func (d *deck) arcs() iter.Seq2[[]uint32, float64] {
+	return func(yield func([]uint32, float64) bool) {
+		from := uint64(0)
+		for i, c := range d.cards {
+			until := uint64(c.until)
+			if i == len(d.cards)-1 {
+				until = math.MaxUint32 + 1
+			}
+			if !yield(d.sets[c.set:][:d.size()], float64(until-from)/(math.MaxUint32+1)) {
+				return
+			}
+			from = until
+		}
+	}
+}
