@@ -17,7 +17,7 @@ type Transport struct {
 }
 
 // limit is how long the reply may be (RFC 6891 section 6.2.5).
-func (t Transport) limit(e *edns) int {
+func (t *Transport) limit(e *edns) int {
 	if t.TCP {
 		return maxTCP
 	}
@@ -43,12 +43,12 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	var q query
 	ok := q.parse(msg)
 	client = client.Unmap().WithZone("")
-	if ok {
-		q.edns.admit(s, client, how)
-	} else {
+	if q.edns.any && ok {
+		q.edns.admit(s, client, &how)
+	} else if q.edns.any {
 		q.edns.options = options{}
 	}
-	r := newReply(dst, msg, &q, s, how)
+	r := newReply(dst, msg, &q, s, &how)
 	switch {
 	case !q.known():
 		r.fail(dns.RcodeNotImplemented, NotImp)
@@ -74,7 +74,7 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	default:
 		s.resolve(&r, &q, client, turns)
 	}
-	return r.finish(&q, s, how), r.verdict
+	return r.finish(&q, s, &how), r.verdict
 }
 
 // resolve answers a well-formed question of class IN.

@@ -165,6 +165,9 @@ func shapes(t testing.TB) map[string][]byte {
 		"TC":       append([]byte(nil), pack(longLabel+".pool.example.", dns.TypeAAAA, &dns.EDNS0_LOCAL{Code: 65001})...),
 		"FORMERR":  append(pack("pool.example.", dns.TypeA), 0),
 		"ECS":      pack("pool.example.", dns.TypeA, subnet),
+		"cookie":   pack("pool.example.", dns.TypeA, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "2464c4abcf10c957" + "01000000000000005a5a5a5a5a5a5a5a"}),
+		"all": pack("pool.example.", dns.TypeA, subnet, &dns.EDNS0_NSID{Code: dns.EDNS0NSID}, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE},
+			&dns.EDNS0_LOCAL{Code: dns.EDNS0ZONEVERSION}, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "2464c4abcf10c957"}),
 	}
 }
 
@@ -181,7 +184,7 @@ func TestAnswerAllocatesNothing(t *testing.T) {
 func BenchmarkAnswer(b *testing.B) {
 	m := newSample(b)
 	dst, client := make([]byte, 0, 4096), netip.MustParseAddr("203.0.113.9")
-	for _, what := range []string{"plain", "A", "AAAA", "ECS", "NXDOMAIN", "NS"} {
+	for _, what := range []string{"plain", "A", "AAAA", "ECS", "cookie", "NXDOMAIN", "NS"} {
 		query := shapes(b)[what]
 		b.Run(what, func(b *testing.B) {
 			for b.Loop() {

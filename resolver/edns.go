@@ -27,6 +27,7 @@ type edns struct {
 
 // options are those that get something back. Each has a file of its own.
 type options struct {
+	any         bool // there is one of these
 	subnet      subnet
 	cookie      cookie
 	nsid        bool
@@ -59,25 +60,29 @@ func (e *edns) parse(rr []byte) bool {
 
 // option takes one option. What stands in those that only ask is ignored
 // (RFC 5001 section 2.1).
-func (e *edns) option(code uint16, content []byte) bool {
+func (e *edns) option(code uint16, content []byte) (ok bool) {
+	ok = true
 	switch code {
 	case dns.EDNS0SUBNET:
-		return e.subnet.parse(content)
+		ok = e.subnet.parse(content)
 	case dns.EDNS0COOKIE:
-		return e.cookie.parse(content)
+		ok = e.cookie.parse(content)
 	case dns.EDNS0NSID:
 		e.nsid = true
 	case dns.EDNS0TCPKEEPALIVE:
 		e.keepalive = true
 	case dns.EDNS0ZONEVERSION:
 		e.zoneversion = true
+	default:
+		return true
 	}
-	return true
+	e.any = true
+	return ok
 }
 
 // admit drops the options that are not known to this server, from this client
 // or over this transport, so that those left get something back.
-func (o *options) admit(s *Snapshot, client netip.Addr, how Transport) {
+func (o *options) admit(s *Snapshot, client netip.Addr, how *Transport) {
 	if o.subnet.present && !s.believes(client) {
 		o.subnet = subnet{}
 	}
@@ -109,7 +114,7 @@ func (o *options) room(s *Snapshot) (n int) {
 }
 
 // answered appends what the options asked for.
-func (o *options) answered(r *reply, s *Snapshot, how Transport) {
+func (o *options) answered(r *reply, s *Snapshot, how *Transport) {
 	if o.subnet.present {
 		r.buf = o.subnet.append(r.buf, r.scope)
 	}

@@ -27,11 +27,14 @@ const (
 
 // newReply begins the reply: the query's header with its counts and flags
 // cleared, and its question octet for octet.
-func newReply(dst, msg []byte, q *query, s *Snapshot, how Transport) reply {
+func newReply(dst, msg []byte, q *query, s *Snapshot, how *Transport) reply {
 	r := reply{base: len(dst)}
 	r.limit = r.base + how.limit(&q.edns)
 	if q.edns.present {
-		r.limit -= optLen + q.edns.room(s)
+		r.limit -= optLen
+		if q.edns.any {
+			r.limit -= q.edns.room(s)
+		}
 	}
 	r.buf = append(dst, msg[:q.end]...)
 	h := r.buf[r.base:]
@@ -111,7 +114,7 @@ func (r *reply) negative(q *query, rcode int, v Verdict) {
 // finish appends the OPT record, exactly when the query had one (RFC 6891
 // section 6.1.1), and sets the rcode. What nobody asked for comes as far as
 // there is room.
-func (r *reply) finish(q *query, s *Snapshot, how Transport) []byte {
+func (r *reply) finish(q *query, s *Snapshot, how *Transport) []byte {
 	r.buf[r.base+3] = byte(r.rcode & 0xF)
 	if !q.edns.present {
 		return r.buf
@@ -119,7 +122,9 @@ func (r *reply) finish(q *query, s *Snapshot, how Transport) []byte {
 	opt := len(r.buf)
 	left := r.limit - opt
 	r.buf = q.edns.appendOPT(r.buf, r.rcode)
-	q.edns.answered(r, s, how)
+	if q.edns.any {
+		q.edns.answered(r, s, how)
+	}
 	if r.ede.text != "" && r.ede.len() <= left {
 		left -= r.ede.len()
 		r.buf = r.ede.append(r.buf)
