@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	"github.com/timepool/timepool/zones"
@@ -207,7 +208,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, query []byte, tcp bool) {
 		sent := slices.Clone(query)
-		how := Transport{TCP: tcp}
+		how := Transport{TCP: tcp, Idle: 10 * time.Second, Now: time.Unix(1795321721, 0)}
 		reply, verdict := m.Answer(nil, query, netip.MustParseAddr("10.16.0.9"), how, m.turns)
 		if !bytes.Equal(query, sent) {
 			t.Fatal("the query was changed")
@@ -222,8 +223,15 @@ func FuzzAnswer(f *testing.F) {
 		if err := got.Unpack(reply); err != nil {
 			t.Fatalf("%x: %v", reply, err)
 		}
-		if len(reply) > defaultUDP && !tcp || !bytes.Equal(reply[:2], query[:2]) || reply[2]&^(flagAA|flagTC) != flagQR|query[2]&^(flagAA|flagTC) || reply[3]&0xF0 != 0 {
+		limit := defaultUDP
+		if asked := new(dns.Msg); asked.Unpack(query) == nil && verdict != FormErr {
+			limit = limitOf(asked, how)
+		}
+		if len(reply) > limit && !tcp || !bytes.Equal(reply[:2], query[:2]) || reply[2]&^(flagAA|flagTC) != flagQR|query[2]&^(flagAA|flagTC) || reply[3]&0xF0 != 0 {
 			t.Fatalf("%x", reply)
+		}
+		if verdict != FormErr && verdict != NotImp && verdict != NoData && len(got.Question) != 1 {
+			t.Fatalf("no question in %x", reply)
 		}
 		if len(got.Question) == 1 && !bytes.HasPrefix(query[headerLen:], reply[headerLen:questionEnd(reply)]) {
 			t.Fatalf("question not echoed: %x", reply)

@@ -70,6 +70,12 @@ type sample struct {
 // that is long.
 func newSample(t testing.TB) *sample {
 	t.Helper()
+	return sampleWith(t, wireIdentity, "")
+}
+
+// sampleWith is newSample with other options and a report channel.
+func sampleWith(t testing.TB, o Options, agent string) *sample {
+	t.Helper()
 	r, scores := sampleRegistry, zones.Scores{}
 	add := func(name, site, tag string, addrs ...string) {
 		m := zones.Member{Name: name, Site: site, Tags: []string{tag}, Netspeed: 1000}
@@ -90,7 +96,8 @@ func newSample(t testing.TB) *sample {
 	}
 	add("one", "fra", "one", "10.16.0.50")
 	add("dead", "fra", "dead", "10.16.0.99", "fd12:3456:10::99")
-	snapshot, err := Build(&r, zones.NewAtlas(&r, nil), scores, wireIdentity)
+	r.Zone.ReportChannel = agent
+	snapshot, err := Build(&r, zones.NewAtlas(&r, nil), scores, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -255,6 +255,35 @@ func TestWire(t *testing.T) {
 	}
 }
 
+// TestWireOtherwise: a server that says nothing of itself, one that hides it,
+// and one whose zone has a report channel.
+func TestWireOtherwise(t *testing.T) {
+	mute, hidden := Options{Serial: 7, Seed: 1}, wireIdentity
+	hidden.Hide = true
+	for _, p := range []struct {
+		o                                  Options
+		agent, what, query, reply, verdict string
+	}{
+		{mute, "", "cookies are options that nobody knows", "h:0000:1:0:0:1 ns1.pool.example. $A $opt { 000a { $client } }", "h:8400:1:1:0:1 ns1.pool.example. $A $ns1 $ours {}", "answered"},
+		{mute, "", "so a cookie without a question is no question", "h:0000:0:0:0:1 $opt { 000a { $client } }", "h:8001:0:0:0:1 $ours {}", "formerr"},
+		{mute, "", "but have a length", "h:0000:1:0:0:1 ns1.pool.example. $A $opt { 000a { 00 } }", "h:8001:1:0:0:1 ns1.pool.example. $A $ours {}", "formerr"},
+		{mute, "", "no NSID", "h:0000:1:0:0:1 ns1.pool.example. $A $opt { 0003 {} }", "h:8400:1:1:0:1 ns1.pool.example. $A $ns1 $ours {}", "answered"},
+		{mute, "", "no id.server", "h:0000:1:0:0:1 id.server. 0010 0003 $opt {}", "h:8005:1:0:0:1 id.server. 0010 0003 $ours { $ede20 }", "refused"},
+		{hidden, "", "id.server, hidden", "h:0000:1:0:0:1 id.server. 0010 0003 $opt {}", `h:8005:1:0:0:1 id.server. 0010 0003 $ours { 000f { 0012 "not told here" } }`, "refused"},
+		{hidden, "", "NSID is told all the same", "h:0000:1:0:0:1 ns1.pool.example. $A $opt { 0003 {} }", "h:8400:1:1:0:1 ns1.pool.example. $A $ns1 $ours { $nsid }", "answered"},
+		{mute, "Agent.Example", "a report channel", "h:0000:1:0:0:1 ns1.pool.example. $A $opt {}", "h:8400:1:1:0:1 ns1.pool.example. $A $ns1 $ours { 0012 { agent.example. } }", "answered"},
+		{mute, "agent.example", "a report channel of what is not there", "h:0000:1:0:0:1 gone.pool.example. $A $opt {}", "h:8403:1:0:1:1 gone.pool.example. $A soa:11 $ours { 0012 { agent.example. } }", "nxdomain"},
+		{mute, "agent.example", "a report channel without EDNS", "h:0000:1:0:0:0 ns1.pool.example. $A", "h:8400:1:1:0:0 ns1.pool.example. $A $ns1", "answered"},
+		{mute, "agent.example", "a report channel outside the zones", "h:0000:1:0:0:1 example.org. $A $opt {}", "h:8005:1:0:0:1 example.org. $A $ours { $ede20 }", "refused"},
+	} {
+		m, c := sampleWith(t, p.o, p.agent), newCoder(t, netip.MustParseAddr("203.0.113.9"))
+		reply, verdict := m.Answer(nil, c.octets(p.query), c.client, Transport{Now: c.now}, m.turns)
+		if wrong := c.compare(reply, p.reply); wrong != "" || verdict.String() != p.verdict {
+			t.Errorf("%s: %v %s", p.what, verdict, wrong)
+		}
+	}
+}
+
 // TestWireSockets runs the table over real sockets, IPv4 and IPv6, UDP and TCP:
 // the same octets, and one counter moved, once.
 func TestWireSockets(t *testing.T) {
