@@ -14,7 +14,7 @@ import (
 const maxChanges = 100
 
 // Diff tells in one line each what an edit changed, by the keys of the file:
-// "member ntp1.fra: state active → drain", "site tyo: network 10.48.0.0/12 added".
+// "member ntp1.fra: state active → drain (CHG-4711)", "site tyo: network 10.48.0.0/12 added".
 // After a hundred lines it says how many more there are. Files moved about,
 // comments and the order of things are no change.
 func Diff(old, new *Registry) []string {
@@ -48,6 +48,9 @@ func compare(lines []string, name string, old, new reflect.Value) []string {
 	case t.Kind() == reflect.Struct && t != reflect.TypeFor[Point]() && t != reflect.TypeFor[ECS]():
 		for i := range t.NumField() {
 			switch key, option, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); {
+			case t == reflect.TypeFor[Member]() && key == "state":
+				lines = became(lines, name+": state", stateOf(old), stateOf(new))
+			case t == reflect.TypeFor[Member]() && key == "reason": // told with the state
 			case option == "value":
 				lines = became(lines, name+":", value(old.Field(i)), value(new.Field(i)))
 			case t.Field(i).Tag.Get("diff") != "":
@@ -79,6 +82,15 @@ func compare(lines []string, name string, old, new reflect.Value) []string {
 		lines = became(lines, name, value(old), value(new))
 	}
 	return lines
+}
+
+// stateOf is a member's state with the reason for it.
+func stateOf(member reflect.Value) string {
+	m := member.Interface().(Member)
+	if m.Reason == "" {
+		return m.State.String()
+	}
+	return m.State.String() + " (" + m.Reason + ")"
 }
 
 func set(lines []string, name string, was, is []string) []string {

@@ -32,7 +32,7 @@ func TestDiff(t *testing.T) {
 		{"nothing", nil, nil},
 		{"comment and order", []string{"members:\n", "members: # ours\n", "fra: {country: de, at", "fra: {continent: europe, country: de, at"}, nil},
 		{"profile", []string{"pools:", "profiles: {strict: {bands: [{up_to: 5ms, from: 1, to: 1}]}}\npools:", "zone: {", "zone: {profile: strict, "}, []string{"zone: profile lan → strict", "profile strict added"}},
-		{"drain", []string{"[10.16.0.2], site: fra", "[10.16.0.2], site: fra, state: drain, reason: CHG-4711"}, []string{"member b: state active → drain", "member b: reason none → CHG-4711"}},
+		{"drain", []string{"[10.16.0.2], site: fra", "[10.16.0.2], site: fra, state: drain, reason: CHG-4711"}, []string{"member b: state active → drain (CHG-4711)"}},
 		{"network", []string{"[10.32.0.0/12]", "[10.32.0.0/12, 10.48.0.0/12]"}, []string{"site tyo: network 10.48.0.0/12 added"}},
 		{"member gone", []string{`  - {name: c, addresses: [10.32.0.1], site: tyo}` + "\n", ""}, []string{"member c removed"}},
 		{"member new", []string{"pools:", "  - {name: d, addresses: [10.0.0.9]}\npools:"}, []string{"member d added"}},

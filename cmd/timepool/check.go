@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,19 +71,16 @@ func (a *app) check(path string) error {
 }
 
 func (a *app) printChecked(r checked) error {
-	if a.output == "json" {
-		return printJSON(a.out, r)
-	}
-	for _, f := range r.Faults {
-		fmt.Fprintln(a.errs, f)
-	}
+	var lines []string
 	for _, w := range r.Warnings {
-		fmt.Fprintln(a.out, "warning:", w)
+		lines = append(lines, "warning: "+w)
 	}
 	if r.OK {
-		fmt.Fprintln(a.out, "ok:", r.Summary)
+		lines = append(lines, "ok: "+r.Summary)
+	} else if a.output != "json" {
+		fmt.Fprintln(a.errs, strings.Join(r.Faults, "\n"))
 	}
-	return nil
+	return a.show(r, lines)
 }
 
 // faultLines is err as lines for people, one a fault; none for nil.

@@ -36,10 +36,7 @@ its client subnet. NAME is a pool name, with the zone or without: 0.europe`,
 			if err := a.ask(c.Context(), "GET", "/v1/explain?"+q.Encode(), &e); err != nil {
 				return err
 			}
-			if a.output != "json" {
-				fmt.Fprintln(a.out, strings.Join(e.Head(), "\n"))
-			}
-			return a.print(e, explainHeads, explainRows(&e))
+			return a.show(e, append(e.Head(), aligned(explainHeads, explainRows(&e))...))
 		}),
 	}
 }

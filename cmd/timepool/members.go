@@ -29,7 +29,7 @@ func (a *app) membersCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(members, memberHeads, memberRows(members, time.Now()))
+			return a.show(members, aligned(memberHeads, memberRows(members, time.Now())))
 		}),
 	}
 }
@@ -108,9 +108,6 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 func (a *app) printStatus(s Status) error {
-	if a.output == "json" {
-		return printJSON(a.out, s)
-	}
 	answering := "answering"
 	if !s.Answering {
 		answering = errNotAnswering.Error()
@@ -143,6 +140,5 @@ func (a *app) printStatus(s Status) error {
 	if r := s.LastReload; r != nil && !r.Accepted {
 		lines = append(lines, "last edit   refused: "+r.Why)
 	}
-	_, err := fmt.Fprintln(a.out, strings.Join(lines, "\n"))
-	return err
+	return a.show(s, lines)
 }

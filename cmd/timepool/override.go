@@ -55,11 +55,7 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 				if err := a.ask(c.Context(), "POST", "/v1/"+v.verb+"?"+q.Encode(), &o); err != nil {
 					return err
 				}
-				if a.output == "json" {
-					return printJSON(a.out, o)
-				}
-				_, err = fmt.Fprintln(a.out, overrideLine(o))
-				return err
+				return a.show(o, []string{overrideLine(o)})
 			}),
 		}
 		c.Flags().StringVar(&reason, "reason", "", "why, for people: a ticket, say")
@@ -124,13 +120,11 @@ func (a *app) overridesCommand() *cobra.Command {
 			if err := a.ask(c.Context(), "GET", "/v1/overrides", &record); err != nil {
 				return err
 			}
-			if a.output == "json" {
-				return printJSON(a.out, record)
-			}
+			var lines []string
 			for _, o := range record {
-				fmt.Fprintln(a.out, overrideLine(o.Override)+o.Asked.line())
+				lines = append(lines, overrideLine(o.Override)+o.Asked.line())
 			}
-			return nil
+			return a.show(record, lines)
 		}),
 	}
 }

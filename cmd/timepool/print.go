@@ -12,19 +12,20 @@ import (
 	"golang.org/x/term"
 )
 
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
-// print writes v as JSON, or a table of it when that is what is wanted.
-func (a *app) print(v any, heads []string, rows [][]string) error {
+// show writes v as JSON, or lines when a table is wanted.
+func (a *app) show(v any, lines []string) error {
 	if a.output == "json" {
-		return printJSON(a.out, v)
+		e := json.NewEncoder(a.out)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(v)
 	}
-	return printTable(a.out, heads, rows)
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(a.out, coloured(a.out, line)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // colour is an ANSI colour.
@@ -45,7 +46,7 @@ var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 func width(text string) int { return utf8.RuneCountInString(escapes.ReplaceAllString(text, "")) }
 
-// aligned is a line for the heads and one for each row.
+// aligned is a table: a line for the heads and one for each row.
 func aligned(heads []string, rows [][]string) []string {
 	widths := make([]int, len(heads))
 	all := append([][]string{heads}, rows...)
@@ -67,12 +68,6 @@ func aligned(heads []string, rows [][]string) []string {
 		}
 	}
 	return lines
-}
-
-// printTable aligns rows under their heads.
-func printTable(w io.Writer, heads []string, rows [][]string) error {
-	_, err := fmt.Fprintln(w, coloured(w, strings.Join(aligned(heads, rows), "\n")))
-	return err
 }
 
 // coloured leaves text its colours only where w is a terminal and NO_COLOR

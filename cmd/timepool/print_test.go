@@ -10,7 +10,8 @@ import (
 func TestPrintTable(t *testing.T) {
 	var b bytes.Buffer
 	heads, rows := []string{"NAME", "", "WHY"}, [][]string{{"ntp1", green.of("in"), "µs"}, {"a", red.of("out"), "x"}}
-	if err := printTable(&b, heads, rows); err != nil {
+	a := &app{out: &b}
+	if err := a.show(nil, aligned(heads, rows)); err != nil {
 		t.Fatal(err)
 	}
 	if want := "NAME       WHY\nntp1  in   µs\na     out  x\n"; b.String() != want {

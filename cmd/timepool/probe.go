@@ -115,7 +115,7 @@ func (a *app) printProbed(results []probed) error {
 			strings.TrimRight(strings.TrimRight(fmt.Sprintf("%+.3f", r.Step), "0"), "."), verdict, r.Why,
 		})
 	}
-	return errors.Join(a.print(results, heads, rows), bad)
+	return errors.Join(a.show(results, aligned(heads, rows)), bad)
 }
 
 // short rounds a duration to three digits: "1.23ms".

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -34,29 +35,19 @@ func (a *app) reloadCommand() *cobra.Command {
 }
 
 func (a *app) printReload(r Reload) error {
-	if a.output == "json" {
-		if err := printJSON(a.out, r); err != nil {
-			return err
-		}
-	} else if r.Accepted {
-		fmt.Fprintf(a.out, "accepted: generation %d\n", r.Generation)
-		for _, change := range r.Changes {
-			fmt.Fprintln(a.out, "  "+change)
-		}
-		if len(r.Changes) == 0 {
-			fmt.Fprintln(a.out, "  nothing changed")
-		}
-	} else {
-		fmt.Fprintf(a.out, "refused: generation %d stays in force\n%s\n", r.Generation, r.Why)
-		if r.Waits {
-			fmt.Fprintln(a.out, "take it all the same with: timepool reload --force")
-		}
-	}
+	lines := []string{fmt.Sprintf("accepted: generation %d", r.Generation)}
+	var outcome error
 	switch {
-	case r.Accepted:
-		return nil
-	case r.Waits:
-		return fail(exitUnhealthy, errSilent)
+	case !r.Accepted:
+		lines = []string{fmt.Sprintf("refused: generation %d stays in force", r.Generation), r.Why}
+		if outcome = fail(exitInvalid, errSilent); r.Waits {
+			lines, outcome = append(lines, "take it all the same with: timepool reload --force"), fail(exitUnhealthy, errSilent)
+		}
+	case len(r.Changes) == 0:
+		lines = append(lines, "  nothing changed")
 	}
-	return fail(exitInvalid, errSilent)
+	for _, change := range r.Changes {
+		lines = append(lines, "  "+change)
+	}
+	return errors.Join(a.show(r, lines), outcome)
 }

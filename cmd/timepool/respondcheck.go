@@ -46,12 +46,7 @@ func (f *respondFlags) announce(ctx context.Context, a *app) error {
 	}
 	clock.Poll(ctx)
 	n := announcedBy(clock)
-	if a.output == "json" {
-		err = printJSON(a.out, n)
-	} else {
-		err = n.print(a.out)
-	}
-	if err == nil && !n.Synchronised {
+	if err = a.show(n, n.lines()); err == nil && !n.Synchronised {
 		err = errors.New("unsynchronised: no client would take the time from here")
 	}
 	return err
@@ -72,7 +67,7 @@ func announcedBy(clock *responder.Clock) announced {
 	return n
 }
 
-func (n announced) print(w io.Writer) error {
+func (n announced) lines() []string {
 	source, since := n.Source, "never"
 	if source == "" {
 		source = "none answers"
@@ -97,7 +92,7 @@ func (n announced) print(w io.Writer) error {
 			rows = append(rows, r[:])
 		}
 	}
-	return printTable(w, []string{"ANNOUNCED", ""}, rows)
+	return aligned([]string{"ANNOUNCED", ""}, rows)
 }
 
 func seconds(s float64) string { return time.Duration(s * 1e9).String() }

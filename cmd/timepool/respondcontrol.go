@@ -118,11 +118,7 @@ func (f *respondFlags) command(ctx context.Context, a *app) error {
 	if err := askSocket(ctx, cmp.Or(a.socket, respondSocket), method, path, &s); err != nil {
 		return err
 	}
-	if a.output == "json" {
-		return printJSON(a.out, s)
-	}
-	_, err := fmt.Fprintln(a.out, s.line())
-	return err
+	return a.show(s, []string{s.line()})
 }
 
 // listenMetrics opens the listener for Prometheus. What it tells is for this

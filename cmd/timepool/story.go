@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -26,21 +25,15 @@ func (a *app) explainMember(ctx context.Context, name []string) error {
 		return err
 	}
 	var stories []story
+	var lines []string
 	for i := range members {
-		stories = append(stories, story{members[i], members[i].Lines(time.Now())})
-	}
-	if a.output == "json" {
-		return printJSON(a.out, stories)
-	}
-	for i, s := range stories {
 		if i > 0 {
-			fmt.Fprintln(a.out)
+			lines = append(lines, "")
 		}
-		for _, line := range s.Says {
-			fmt.Fprintln(a.out, line)
-		}
+		says := members[i].Lines(time.Now())
+		stories, lines = append(stories, story{members[i], says}), append(lines, says...)
 	}
-	return nil
+	return a.show(stories, lines)
 }
 
 // toldFor is how long members asked for by DNS are told from one look: whoever

@@ -33,11 +33,7 @@ func (a *app) versionCommand() *cobra.Command {
 				Go       string `json:"go"`
 				Platform string `json:"platform"`
 			}{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-			if a.output == "json" {
-				return printJSON(a.out, v)
-			}
-			_, err := fmt.Fprintf(a.out, "timepool %s (%s, %s)\n", v.Version, v.Go, v.Platform)
-			return err
+			return a.show(v, []string{fmt.Sprintf("timepool %s (%s, %s)", v.Version, v.Go, v.Platform)})
 		}),
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -35,10 +34,7 @@ a site's clients to what they are handed out, on average.`,
 			if err := a.ask(c.Context(), "GET", "/v1/what-if?"+url.Values{"lose": lose}.Encode(), &o); err != nil {
 				return err
 			}
-			if a.output == "json" {
-				return printJSON(a.out, o)
-			}
-			return printOutlook(a.out, &o)
+			return a.show(o, outlookLines(&o))
 		}),
 	}
 	c.Flags().StringArrayVar(&lose, "lose", nil, "a site or a member; may be repeated")
@@ -55,8 +51,7 @@ func (n *node) handleWhatIf(w http.ResponseWriter, r *http.Request) {
 	reply(w, o)
 }
 
-func printOutlook(w io.Writer, o *resolver.Outlook) error {
-	fmt.Fprintf(w, "without %s\n", cmp.Or(strings.Join(o.Lost, ", "), "anybody"))
+func outlookLines(o *resolver.Outlook) []string {
 	var rows [][]string
 	for _, p := range o.Sites {
 		paint := plain
@@ -79,20 +74,22 @@ func printOutlook(w io.Writer, o *resolver.Outlook) error {
 			paint.of(change(percent, p.Before.Share, p.After.Share)), paint.of(change(km, p.Before, p.After)),
 		})
 	}
-	err := printTable(w, []string{"SITE", "TYPE", "USABLE", "LOAD", "KM"}, rows)
+	lines := []string{"without " + cmp.Or(strings.Join(o.Lost, ", "), "anybody")}
+	lines = append(lines, aligned([]string{"SITE", "TYPE", "USABLE", "LOAD", "KM"}, rows)...)
 	for _, b := range o.Broken {
 		line := resolver.Line{Pool: b.Pool, IPv6: b.Type == "AAAA"}
-		fmt.Fprintf(w, "floor of %d not met: %s, %s members\n", b.Floor, line, change(strconv.Itoa, b.Before, b.After))
+		lines = append(lines, fmt.Sprintf("floor of %d not met: %s, %s members", b.Floor, line, change(strconv.Itoa, b.Before, b.After)))
 	}
-	return err
+	return lines
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 
 // change is "before → after", or one of them when they read the same.
 func change[T any](say func(T) string, before, after T) string {
-	if b, a := say(before), say(after); a != b {
-		return b + " → " + a
+	was, is := say(before), say(after)
+	if was == is {
+		return is
 	}
-	return say(after)
+	return was + " → " + is
 }
