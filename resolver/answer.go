@@ -13,19 +13,24 @@ type Transport struct {
 	TCP  bool
 	UDP  int           // largest reply over UDP, 512 and up; 0: 1232 octets
 	Idle time.Duration // TCP: how long the connection may be idle after the reply; 0: not told
-	Now  time.Time     // about when the query came, for cookies
+	Now  time.Time     // about when the query came, for cookies and signatures
+
+	Transfers *Transfers // nil: nobody may copy the zone
+	key       *Key       // that signed the query
+	forced    int        // rcode of a reply to what is not rightly signed
+	reserved  int        // octets of the reply that its signature takes
 }
 
 // limit is how long the reply may be (RFC 6891 section 6.2.5).
 func (t *Transport) limit(e *edns) int {
 	if t.TCP {
-		return maxTCP
+		return maxTCP - t.reserved
 	}
 	ceiling := t.UDP
 	if ceiling == 0 {
 		ceiling = defaultUDP
 	}
-	return min(max(int(e.size), minUDP), max(ceiling, minUDP))
+	return min(max(int(e.size), minUDP), max(ceiling, minUDP)) - t.reserved
 }
 
 // Answer appends to dst the reply to the query msg, which came from client, and
@@ -42,6 +47,9 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	}
 	var q query
 	ok := q.parse(msg)
+	if ok && q.tsig > 0 && how.key == nil && how.forced == 0 {
+		return s.signed(dst, msg, client, how, turns)
+	}
 	client = client.Unmap().WithZone("")
 	if q.edns.any && ok {
 		q.edns.admit(s, client, &how)
@@ -54,6 +62,10 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 		r.fail(dns.RcodeNotImplemented, NotImp)
 	case !ok:
 		r.fail(dns.RcodeFormatError, FormErr)
+	case how.forced == dns.RcodeNotAuth:
+		r.fail(dns.RcodeNotAuth, NotAuth)
+	case how.forced != 0:
+		r.fail(how.forced, FormErr)
 	case q.edns.version != 0:
 		r.fail(dns.RcodeBadVers, BadVers)
 	case !q.asked() && q.edns.cookie.present && q.opcode == dns.OpcodeQuery:
@@ -70,7 +82,7 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	case q.qclass != dns.ClassINET:
 		r.refuse(notOurs)
 	case q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:
-		r.refuse(ede{dns.ExtendedErrorCodeNotSupported, "no transfers"})
+		s.transfer(&r, &q, client, how)
 	default:
 		s.resolve(&r, &q, client, turns)
 	}

@@ -26,6 +26,7 @@ type query struct {
 	nameLen int
 	name    [maxName + 1]byte // of the question: wire format, lower case; whole words
 	edns    edns
+	tsig    int // where a TSIG record begins; 0: there is none
 }
 
 // known reports whether the opcode's messages have the four sections of
@@ -127,6 +128,12 @@ func (q *query) readRecords(msg []byte) bool {
 		rrtype := binary.BigEndian.Uint16(msg[fixed:])
 		if q.opcode == dns.OpcodeQuery && i < before && rrtype != dns.TypeSOA {
 			return false
+		}
+		if rrtype == dns.TypeTSIG { // the last of all (RFC 8945 section 5.1)
+			q.tsig = owner
+			if i < before || i != all-1 {
+				return false
+			}
 		}
 		if rrtype != dns.TypeOPT {
 			continue

@@ -24,6 +24,8 @@ type Config struct {
 	Single  bool             // take UDP packets one by one also where the system gives many at a time
 	TCP     TCPLimits
 	Log     *slog.Logger
+
+	Transfers *Transfers // nil: nobody may copy the zone
 }
 
 // TCPLimits bounds what TCP clients may take (RFC 7766 section 6).
@@ -57,6 +59,11 @@ type Server struct {
 	tcp   []*tcpLoop
 	conns places
 
+	copying sync.Mutex
+	copied  *Snapshot       // what was last transferred
+	told    atomic.Uint64   // serial that secondaries were last told of, and one
+	changed []chan struct{} // by Transfers.Notify: there is one to be told
+
 	publishing     sync.Mutex
 	handed         handedOut        // guarded by publishing
 	askedBefore    map[Asked]uint64 // the same: under former registries
@@ -83,6 +90,11 @@ func NewServer(cfg Config) *Server {
 		cfg.Loops = 1
 	}
 	s := &Server{cfg: cfg, handed: handedOut{dealt: map[netip.Addr]float64{}}, askedBefore: map[Asked]uint64{}, conns: places{limits: cfg.TCP}}
+	if cfg.Transfers != nil {
+		for range cfg.Transfers.Notify {
+			s.changed = append(s.changed, make(chan struct{}, 1))
+		}
+	}
 	for range cfg.Loops + 1 {
 		s.seeds = append(s.seeds, rand.Uint64())
 	}
@@ -145,6 +157,7 @@ func (s *Server) Publish(snapshot *Snapshot) {
 	}
 	s.handed.start(next)
 	s.live.Store(next)
+	s.announce(snapshot.Serial)
 }
 
 // Uses tells where queries came from whose answer hangs on it, and how many
@@ -171,6 +184,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	for _, l := range s.tcp {
 		running.Go(func() { l.run(&running) })
+	}
+	for i, changed := range s.changed {
+		running.Go(func() { s.notify(ctx, s.cfg.Transfers.Notify[i], changed) })
 	}
 	<-ctx.Done()
 	s.stop()
@@ -233,6 +249,7 @@ func (s *Server) serve(dst, msg []byte, client netip.Addr, how Transport, lane i
 		t.count(Unready)
 		return dst
 	}
+	how.Transfers = s.cfg.Transfers
 	reply, verdict := live.snapshot.Answer(dst, msg, client, how, live.turns[lane])
 	t.count(verdict)
 	return reply

@@ -97,6 +97,9 @@ func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.D
 		buf = &b
 	}
 	defer l.buffers.Put(buf)
+	if rest, ok, done := l.transfer(conn, in, client); done {
+		return rest, ok
+	}
 	began := time.Now()
 	out, rest, ok := l.pipeline((*buf)[:0], in, client, idle)
 	if len(out) > 0 {
@@ -117,6 +120,9 @@ func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.D
 func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr, idle time.Duration) (replies, rest []byte, ok bool) {
 	how := Transport{TCP: true, Idle: idle, Now: time.Now()}
 	for len(out) < flushAt && whole(in) {
+		if len(out) > 0 && transfers(in[frameLen:]) {
+			break // not by one message
+		}
 		end := frameLen + int(binary.BigEndian.Uint16(in))
 		at := len(out) + frameLen
 		out = l.server.serve(append(out, 0, 0), in[frameLen:end], client, how, l.lane, &l.tally)

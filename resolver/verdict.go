@@ -7,19 +7,21 @@ type Verdict uint8
 
 // The verdicts. A truncated reply is Truncated whatever it would have said.
 const (
-	Dropped   Verdict = iota // no reply: a response, under 12 octets, or over 4 KiB by UDP
-	Answered                 // NOERROR with records
-	NoData                   // NOERROR without records: the name exists
-	NXDomain                 // the name does not exist
-	Truncated                // TC: what was asked for does not fit
-	Refused                  // outside the zones, another class, NOTIFY, UPDATE, transfers
-	ServFail                 // a pool name with nobody to hand out
-	FormErr                  // malformed (RFC 1035 section 4, RFC 6891, RFC 7871)
-	NotImp                   // an opcode nobody here knows
-	BadVers                  // an EDNS version above 0
-	Referred                 // NOERROR with a delegation's name servers
-	Unready                  // no reply: nothing was published yet
-	Panicked                 // no reply: a bug of ours, caught
+	Dropped     Verdict = iota // no reply: a response, under 12 octets, or over 4 KiB by UDP
+	Answered                   // NOERROR with records
+	NoData                     // NOERROR without records: the name exists
+	NXDomain                   // the name does not exist
+	Truncated                  // TC: what was asked for does not fit
+	Refused                    // outside the zones, another class, NOTIFY, UPDATE, transfers
+	ServFail                   // a pool name with nobody to hand out
+	FormErr                    // malformed (RFC 1035 section 4, RFC 6891, RFC 7871)
+	NotImp                     // an opcode nobody here knows
+	BadVers                    // an EDNS version above 0
+	Referred                   // NOERROR with a delegation's name servers
+	NotAuth                    // not rightly signed (RFC 8945), or a transfer of what is no zone here
+	Transferred                // a zone copied to a secondary
+	Unready                    // no reply: nothing was published yet
+	Panicked                   // no reply: a bug of ours, caught
 )
 
 // Verdicts is how many there are; they are numbered from 0.
@@ -29,7 +31,7 @@ const Verdicts = int(Panicked) + 1
 func (v Verdict) String() string {
 	return [Verdicts]string{
 		"dropped", "answered", "nodata", "nxdomain", "truncated", "refused",
-		"servfail", "formerr", "notimp", "badvers", "referred", "unready", "panicked",
+		"servfail", "formerr", "notimp", "badvers", "referred", "notauth", "transferred", "unready", "panicked",
 	}[v]
 }
 
