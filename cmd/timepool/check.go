@@ -52,6 +52,8 @@ func (a *app) check(path string) error {
 			r.Faults = append(r.Faults, faultLines(err)...)
 			_, err = readSecrets(c.DNS.CookieSecrets, nil)
 			r.Faults = append(r.Faults, faultLines(err)...)
+			_, err = c.DNS.Transfer.transfers()
+			r.Faults = append(r.Faults, faultLines(err)...)
 		}
 	}
 	if len(r.Faults) == 0 {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/timepool/timepool/zones/strict"
@@ -37,7 +38,28 @@ type DNSConfig struct {
 	Identity       string           `yaml:"identity" max:"128" doc:"Which server this is: NSID, and TXT hostname.bind and id.server in class CH; the host's name unless given."`
 	Version        string           `yaml:"version" max:"128" doc:"TXT version.bind and version.server in class CH; timepool and its version unless given."`
 	Hide           bool             `yaml:"hide" doc:"Refuses these names of class CH."`
+	Transfer       TransferConfig   `yaml:"transfer" doc:"Copies of the zone for secondaries of another make (AXFR, NOTIFY); nobody may have one unless given."`
 	CookieSecrets  string           `yaml:"cookie_secrets" doc:"File of DNS cookie secrets: the active one and, while it is rolled over, one more; 32 hexadecimal digits a line. One for this process alone unless given."`
+}
+
+// TransferConfig says who may copy the zone, and who is told of changes.
+type TransferConfig struct {
+	Keys     []KeyConfig       `yaml:"keys" doc:"TSIG keys by name: who signs with one may copy the zone."`
+	Networks []netip.Prefix    `yaml:"networks" doc:"Who may copy it unsigned."`
+	Notify   []SecondaryConfig `yaml:"notify" doc:"Name servers that are told when the zone changed."`
+}
+
+// KeyConfig is a TSIG key.
+type KeyConfig struct {
+	Name      string `yaml:",key" max:"253" form:"host"`
+	Algorithm string `yaml:"algorithm" default:"hmac-sha256" enum:"hmac-sha256 hmac-sha384 hmac-sha512" doc:"The hash."`
+	File      string `yaml:"file,required" doc:"File with the secret in base64, 16 octets or more, as tsig-keygen prints it."`
+}
+
+// SecondaryConfig is a name server that is told of changes.
+type SecondaryConfig struct {
+	To  netip.AddrPort `yaml:"to,required" doc:"Its address and port."`
+	Key string         `yaml:"key" doc:"One of keys, to sign with; unsigned unless given."`
 }
 
 // HTTPConfig says where pages are served.
@@ -118,6 +140,11 @@ func loadConfig(path string) (Config, error) {
 	if c.HTTP.MemberTokens != "" && c.HTTP.TLS.Cert == "" {
 		doc.Fault("wants http.tls: the tokens must not pass in the clear", "http", "member_tokens")
 	}
+	for i, s := range c.DNS.Transfer.Notify {
+		if s.Key != "" && !slices.ContainsFunc(c.DNS.Transfer.Keys, func(k KeyConfig) bool { return k.Name == s.Key }) {
+			doc.Fault("no key "+strict.Quote(s.Key)+" in keys", "dns", "transfer", "notify", i, "key")
+		}
+	}
 	if err := doc.Err(); err != nil {
 		return c, fail(exitInvalid, err)
 	}
@@ -126,7 +153,11 @@ func loadConfig(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("node file: %w", err)
 	}
-	for _, p := range []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token, &c.HTTP.MemberTokens} {
+	paths := []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token, &c.HTTP.MemberTokens}
+	for i := range c.DNS.Transfer.Keys {
+		paths = append(paths, &c.DNS.Transfer.Keys[i].File)
+	}
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}

@@ -120,8 +120,13 @@ func (n *node) open(static bool) error {
 			return err
 		}
 	}
+	transfers, err := c.DNS.Transfer.transfers()
+	if err != nil {
+		return fail(exitInvalid, err)
+	}
 	n.dns = resolver.NewServer(resolver.Config{
 		Listen: c.DNS.Listen, Loops: n.processors, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections}, Log: log,
+		Transfers: transfers,
 	})
 	serial := loadSerial(n.serialPath(), log)
 	g := generation{number: 1, base: registry, geoip: geoip, cookies: cookies, serial: serial}

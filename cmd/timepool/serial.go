@@ -37,11 +37,16 @@ func (s serialState) next(r *zones.Registry, now time.Time) (next serialState, d
 	return serialState{serial, at, view}, due
 }
 
-// staticView digests what a secondary would copy: all of the registry but the
-// wishes of the moment (member states are answers, which move no serial).
+// staticView digests what a secondary copies: all of the registry, in which the
+// operators say who is handed out, and nothing of the scores.
 func staticView(r *zones.Registry) []byte {
-	sum := sha256.Sum256(fmt.Append(nil, r.Zone, r.Pools, len(r.Members), r.Records, r.Delegations))
-	return sum[:]
+	sum := sha256.New()
+	fmt.Fprint(sum, r.Zone, r.Sites, r.Prefer, r.Pools, r.Records, r.Delegations)
+	for _, m := range r.Members {
+		m.Reason, m.Line = "", ""
+		fmt.Fprint(sum, m)
+	}
+	return sum.Sum(nil)
 }
 
 // seedOf makes nodes with the same registry deal the same decks.

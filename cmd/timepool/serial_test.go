@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,5 +65,27 @@ func TestSerialTorn(t *testing.T) {
 	}
 	if s := loadSerial(path, log); s.Serial != 0 {
 		t.Errorf("torn file gave %d", s.Serial)
+	}
+}
+
+// TestSerialFollowsMembers: who is handed out is part of what a secondary
+// copies, why is not.
+func TestSerialFollowsMembers(t *testing.T) {
+	member := zones.Member{Name: "a", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}
+	view := func(m zones.Member) string { return string(staticView(&zones.Registry{Members: []zones.Member{m}})) }
+	before := view(member)
+	member.Reason = "CHG-4711"
+	if view(member) != before {
+		t.Error("a reason moved the serial")
+	}
+	for what, edit := range map[string]func(*zones.Member){
+		"address": func(m *zones.Member) { m.Addresses = []netip.Addr{netip.MustParseAddr("10.0.0.2")} },
+		"state":   func(m *zones.Member) { m.State = zones.Drain },
+		"weight":  func(m *zones.Member) { m.Netspeed = 5 },
+	} {
+		m := member
+		if edit(&m); view(m) == before {
+			t.Errorf("another %s is the same view", what)
+		}
 	}
 }
