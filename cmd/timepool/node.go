@@ -41,8 +41,9 @@ type node struct {
 	inForce  atomic.Pointer[generation]
 	reloads  atomic.Pointer[[]Reload] // newest first
 	dnsOpen  atomic.Bool
-	asked    sync.Map    // by member: asked
-	asks     chan func() // for the publish loop to do
+	asked    sync.Map         // by member: asked
+	checks   [3]atomic.Uint64 // by monitor.Outcome
+	asks     chan func()      // for the publish loop to do
 	lastTold atomic.Pointer[told]
 
 	httpListener   net.Listener // nil without pages
@@ -153,7 +154,7 @@ func (n *node) openMonitor() error {
 	n.prober = &monitor.Prober{
 		Vantage: n.config.Vantage, Interval: p.Interval, Gap: p.Gap, Timeout: p.Timeout, Samples: p.Samples,
 		Port: p.Port, Parallel: p.Parallel, Map: make(map[netip.Addr]netip.AddrPort), Log: n.log,
-		Record: n.board.Record, Last: n.board.Last,
+		Record: func(s monitor.Sample) monitor.Row { n.checks[s.Outcome].Add(1); return n.board.Record(s) }, Last: n.board.Last,
 	}
 	for _, m := range p.Map {
 		n.prober.Map[m.Address] = m.To
