@@ -143,7 +143,7 @@ func newCharts(h *monitor.History, addr netip.Addr, key string, now time.Time) (
 
 // Where things stand in a drawing, in its units.
 const (
-	left, right    = 58, 10
+	left, right    = 64, 10
 	top1, bottom1  = 10, 120 // the score's panel
 	top2, bottom2  = 150, 280
 	lost           = 296 // the lane of checks without an answer
@@ -188,7 +188,7 @@ func (d *drawing) drawScore(all []slot, each time.Duration, x func(time.Time) fl
 		floor = min(floor, math.Floor(all[i].Low/20)*20)
 	}
 	y := func(score float64) float64 { return bottom1 - (score-floor)/(20-floor)*(bottom1-top1) }
-	for v := floor; v <= 20; v += max(20, math.Ceil((20-floor)/80)*20) {
+	for v := 20.0; v >= floor; v -= max(20, math.Ceil((20-floor)/80)*20) {
 		d.Scores = append(d.Scores, tick{int(y(v)), signed(v)})
 	}
 	d.Ten = int(y(10))
