@@ -23,8 +23,13 @@ type BoardOptions struct {
 	// Own reports whether an address is this host's, whose clock cannot vouch
 	// for itself. nil: the interfaces are asked at every Watch.
 	Own func(netip.Addr) bool
+	// References are servers whose word on the clock of this node counts, instead
+	// of the members'. Their checks are recorded like those of members.
+	References []netip.Addr
 	// Now is the clock, with its monotonic reading. nil: time.Now.
 	Now func() time.Time
+	// Wall is the clock that offsets are measured against. nil: that of Now.
+	Wall func() time.Time
 }
 
 // Board owns the latest Row of every (address, vantage) and folds them into
@@ -34,20 +39,24 @@ type Board struct {
 	o       BoardOptions
 	changed chan struct{}
 
-	mu      sync.Mutex
-	entries map[netip.Addr][]*entry // one a vantage
-	watched map[netip.Addr]*verdict
-	hosts   []host
-	profile zones.Profile   // of the registry that is watched
-	refids  map[uint32]int  // hosts by how those that follow them name them
-	quiet   map[string]bool // sites most of whose members fell silent together
-	looked  time.Time       // when doubt last looked at all hosts
-	reached bool            // a watched address has been at 10
-	trusted bool            // see Trusted
-	unheard int             // watched addresses that this process has not checked
-	served  [zones.In + 1]int
-	early   int  // watched addresses that are In early
-	moved   bool // some Standing changed since the last signal
+	mu           sync.Mutex
+	entries      map[netip.Addr][]*entry // one a vantage
+	watched      map[netip.Addr]*verdict
+	hosts        []host
+	profile      zones.Profile  // of the registry that is watched
+	refids       map[uint32]int // hosts by how those that follow them name them
+	step         time.Time      // when the clock of this node was last set, or the Board began
+	stepBy       time.Duration
+	wall, wallAt time.Time // Wall when last asked, and Now then
+	references   []*reference
+	quiet        map[string]bool // sites most of whose members fell silent together
+	looked       time.Time       // when doubt last looked at all hosts
+	reached      bool            // a watched address has been at 10
+	trusted      bool            // see Trusted
+	unheard      int             // watched addresses that this process has not checked
+	served       [zones.In + 1]int
+	early        int  // watched addresses that are In early
+	moved        bool // some Standing changed since the last signal
 
 	frozen  string        // why nothing is scored; "" when it is
 	votes   int           // hosts that vouched for the clock when last asked
@@ -95,12 +104,19 @@ func NewBoard(o BoardOptions) *Board {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Wall == nil {
+		o.Wall = func() time.Time { return o.Now().Round(0) }
+	}
 	b := &Board{o: o, changed: make(chan struct{}, 1), entries: map[netip.Addr][]*entry{}, mark: o.Now()}
 	for _, r := range o.Rows {
 		e := b.entry(r.Key())
 		e.row, e.age, e.first = r, max(0, b.mark.Sub(r.Time)), -max(0, b.mark.Sub(r.First))
 	}
 	b.o.Rows = nil
+	b.step, b.wall, b.wallAt = b.mark, o.Wall(), b.mark
+	for _, a := range o.References {
+		b.references = append(b.references, &reference{addr: a})
+	}
 	return b
 }
 
@@ -173,6 +189,13 @@ func (b *Board) Record(s Sample) Row {
 	v := b.watched[s.Addr]
 	prev, first := e.row, e.heard.IsZero()
 	e.row.Sample, e.heard = s, now
+	b.stepped(now)
+	for _, r := range b.references {
+		if r.addr == s.Addr {
+			r.hear(&s, now)
+			b.doubt(now, false)
+		}
+	}
 	if v != nil {
 		if first {
 			b.unheard--

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/timepool/timepool/zones"
@@ -20,13 +21,12 @@ func (b *Board) doubt(now time.Time, must bool) {
 		return
 	}
 	b.looked = now
+	b.stepped(now)
 	hosts := b.voters(now)
 	b.quiet = b.quietSites(hosts)
-	off, votes := clockOff(hosts)
-	b.votes = votes
-	why := networkDown(hosts)
-	if why == "" {
-		why = off
+	why := b.clockDoubt(hosts, now)
+	if down := networkDown(hosts); down != "" && !slices.ContainsFunc(b.references, func(r *reference) bool { return !r.at.IsZero() && now.Sub(r.at) <= b.fresh() }) {
+		why = down
 	}
 	begins := why != "" && b.frozen == ""
 	if begins || why == "" && b.frozen != "" {
@@ -87,7 +87,7 @@ func (b *Board) quietSites(hosts []voter) map[string]bool {
 
 // isFresh reports whether the entry's last check bears on the present.
 func (b *Board) isFresh(e *entry, now time.Time) bool {
-	return !e.heard.IsZero() && now.Sub(e.heard) <= b.fresh()
+	return !e.heard.IsZero() && now.Sub(e.heard) <= b.fresh() && !e.heard.Before(b.step)
 }
 
 // fresh is how old a check may be to bear on whether we trust ourselves. A
@@ -203,7 +203,7 @@ func (b *Board) state() state {
 		frozen:    b.frozen != "",
 		booting:   b.early > 0,
 		resort:    b.served[zones.In] == 0 && b.served[zones.Resort] > 0,
-		unvouched: b.frozen == "" && b.votes < 3 && b.unheard == 0 && len(b.watched) > 0,
+		unvouched: b.frozen == "" && b.votes < 3 && len(b.references) == 0 && b.unheard == 0 && len(b.watched) > 0,
 		trusted:   b.trusted,
 	}
 }

@@ -86,7 +86,7 @@ func (p *Prober) ask(ctx context.Context, addr netip.Addr) Sample {
 	if to.Addr().Unmap().Is4() {
 		from = p.Source4
 	}
-	return p.Query(ctx, to, from, p.Timeout)
+	return p.Query(ctx, to, Source{from, p.Device}, p.Timeout)
 }
 
 // sleep waits for d and reports whether ctx outlasted it.

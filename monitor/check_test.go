@@ -20,9 +20,9 @@ type asker struct {
 	from    []netip.Addr
 }
 
-func (a *asker) query(ctx context.Context, to netip.AddrPort, from netip.Addr, timeout time.Duration) Sample {
+func (a *asker) query(ctx context.Context, to netip.AddrPort, from Source, timeout time.Duration) Sample {
 	n := len(a.starts)
-	a.starts, a.to, a.from = append(a.starts, time.Now()), append(a.to, to), append(a.from, from)
+	a.starts, a.to, a.from = append(a.starts, time.Now()), append(a.to, to), append(a.from, from.Addr)
 	s := a.samples[n%len(a.samples)]
 	took := s.RTT
 	if s.Outcome == Silent {

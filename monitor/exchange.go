@@ -26,15 +26,20 @@ const (
 // over one exchange before the wall clock is said to have been stepped.
 const stepSlack = 10 * time.Millisecond
 
+// Source is where requests leave this host.
+type Source struct {
+	Addr   netip.Addr // local address; the zero Addr leaves it to the kernel
+	Device string     // interface, on Linux; "" leaves it to the routing table
+}
+
 // Exchange sends one NTP request (RFC 5905, mode 3) to an IP literal and waits
-// at most timeout for its answer. from is the local address to send from; the
-// zero Addr leaves it to the kernel. A cancelled ctx ends it at once.
+// at most timeout for its answer. A cancelled ctx ends it at once.
 //
 // The outcome is Answered when a packet came that carries the origin timestamp
 // we sent, which nobody off the path can guess; Silent when none came or the
 // network refused; Unmeasured when the request never left, or when our own
 // clock was stepped meanwhile.
-func Exchange(ctx context.Context, to netip.AddrPort, from netip.Addr, timeout time.Duration) Sample {
+func Exchange(ctx context.Context, to netip.AddrPort, from Source, timeout time.Duration) Sample {
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	s := Sample{Addr: to.Addr()}
 	x := &exchange{ctx: ctx, to: to, from: from}
@@ -72,7 +77,7 @@ func Exchange(ctx context.Context, to netip.AddrPort, from netip.Addr, timeout t
 type exchange struct {
 	ctx    context.Context
 	to     netip.AddrPort
-	from   netip.Addr
+	from   Source
 	conn   *net.UDPConn
 	unhook func() bool
 
@@ -98,15 +103,18 @@ func (x *exchange) dial() (net.Conn, error) {
 	if !x.to.IsValid() {
 		return nil, errors.New("no address to ask")
 	}
-	var local *net.UDPAddr
-	if x.from.IsValid() {
-		local = net.UDPAddrFromAddrPort(netip.AddrPortFrom(x.from, 0))
+	var d net.Dialer
+	if x.from.Addr.IsValid() {
+		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(x.from.Addr, 0))
 	}
-	c, err := net.DialUDP("udp", local, net.UDPAddrFromAddrPort(x.to))
+	if x.from.Device != "" {
+		d.Control = func(_, _ string, c syscall.RawConn) error { return bindToDevice(c, x.from.Device) }
+	}
+	c, err := d.Dial("udp", x.to.String())
 	if err != nil {
 		return nil, err
 	}
-	x.conn = c
+	x.conn = c.(*net.UDPConn)
 	x.unhook = context.AfterFunc(x.ctx, func() { c.Close() })
 	return c, nil
 }

@@ -87,7 +87,7 @@ func TestExchange(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			to := serveNTP(t, "127.0.0.1:0", tt.reply)
-			got := Exchange(t.Context(), to, netip.Addr{}, patience)
+			got := Exchange(t.Context(), to, Source{}, patience)
 			if tt.rd != 0 && !close1(got.RootDistance-got.RTT/2, tt.rd) {
 				t.Errorf("root distance %v with round trip %v, want %v beside it", got.RootDistance, got.RTT, tt.rd)
 			}
@@ -111,7 +111,7 @@ func close1(a, b time.Duration) bool { return (a - b).Abs() <= 40*time.Microseco
 
 func TestExchangeReadsRefID(t *testing.T) {
 	to := serveNTP(t, "127.0.0.1:0", func(q []byte) []byte { return answer(q) })
-	if got := Exchange(t.Context(), to, netip.Addr{}, patience).RefID; got != 0x0a100001 {
+	if got := Exchange(t.Context(), to, Source{}, patience).RefID; got != 0x0a100001 {
 		t.Errorf("refid %08x", got)
 	}
 }
@@ -121,15 +121,15 @@ func TestExchangeAddresses(t *testing.T) {
 	v4, local4 := serveNTP(t, "127.0.0.1:0", good), netip.MustParseAddr("127.0.0.1")
 	mapped := netip.AddrPortFrom(netip.AddrFrom16(v4.Addr().As16()), v4.Port())
 	for name, s := range map[string]Sample{
-		"from a given address": Exchange(t.Context(), v4, local4, patience),
-		"v4 mapped in v6":      Exchange(t.Context(), mapped, local4, patience),
+		"from a given address": Exchange(t.Context(), v4, Source{Addr: local4}, patience),
+		"v4 mapped in v6":      Exchange(t.Context(), mapped, Source{Addr: local4}, patience),
 	} {
 		if s.Outcome != Answered || s.Addr != local4 {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}
 	t.Run("IPv6", func(t *testing.T) {
-		s := Exchange(t.Context(), serveNTP(t, "[::1]:0", good), netip.IPv6Loopback(), patience)
+		s := Exchange(t.Context(), serveNTP(t, "[::1]:0", good), Source{Addr: netip.IPv6Loopback()}, patience)
 		if s.Outcome != Answered || s.Addr != netip.IPv6Loopback() {
 			t.Errorf("%+v", s)
 		}
@@ -138,7 +138,7 @@ func TestExchangeAddresses(t *testing.T) {
 
 func TestExchangeSilent(t *testing.T) {
 	to := serveNTP(t, "127.0.0.1:0", func([]byte) []byte { return nil })
-	s := Exchange(t.Context(), to, netip.Addr{}, 20*time.Millisecond)
+	s := Exchange(t.Context(), to, Source{}, 20*time.Millisecond)
 	if s.Outcome != Silent || s.Err != timedOut || s.Sent != 1 || s.Lost != 1 {
 		t.Errorf("no answer: %+v", s)
 	}
@@ -147,7 +147,7 @@ func TestExchangeSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	s = Exchange(t.Context(), c.LocalAddr().(*net.UDPAddr).AddrPort(), netip.Addr{}, patience)
+	s = Exchange(t.Context(), c.LocalAddr().(*net.UDPAddr).AddrPort(), Source{}, patience)
 	if s.Outcome != Silent || s.Err != "port unreachable" {
 		t.Errorf("nobody listens: %+v", s)
 	}
@@ -156,8 +156,8 @@ func TestExchangeSilent(t *testing.T) {
 func TestExchangeUnmeasured(t *testing.T) {
 	to := serveNTP(t, "127.0.0.1:0", func(q []byte) []byte { return answer(q) })
 	for name, s := range map[string]Sample{
-		"source address of another host": Exchange(t.Context(), to, netip.MustParseAddr("203.0.113.9"), patience),
-		"no address":                     Exchange(t.Context(), netip.AddrPort{}, netip.Addr{}, patience),
+		"source address of another host": Exchange(t.Context(), to, Source{Addr: netip.MustParseAddr("203.0.113.9")}, patience),
+		"no address":                     Exchange(t.Context(), netip.AddrPort{}, Source{}, patience),
 	} {
 		if s.Outcome != Unmeasured || s.Err == "" || s.Sent != 0 || s.Lost != 0 {
 			t.Errorf("%s: %+v", name, s)
@@ -170,7 +170,7 @@ func TestExchangeCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	to := serveNTP(t, "127.0.0.1:0", func([]byte) []byte { cancel(); return nil })
 	for range 2 { // cancelled under way, then beforehand
-		if s := Exchange(ctx, to, netip.Addr{}, time.Hour); s.Outcome != Unmeasured || s.Err != cancelled || s.Lost != 0 {
+		if s := Exchange(ctx, to, Source{}, time.Hour); s.Outcome != Unmeasured || s.Err != cancelled || s.Lost != 0 {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -252,7 +252,7 @@ func FuzzExchange(f *testing.F) {
 			return
 		}
 		body.Store(&b)
-		s := Exchange(t.Context(), to, netip.Addr{}, patience)
+		s := Exchange(t.Context(), to, Source{}, patience)
 		if len(b) >= 48 && (s.Outcome != Answered || s.Stratum != b[1] || s.Leap != b[0]>>6 || s.RefID != binary.BigEndian.Uint32(b[12:])) {
 			t.Errorf("%+v from % x", s, b)
 		}

@@ -25,16 +25,18 @@ type Prober struct {
 	Timeout  time.Duration // of one exchange; default 3 s
 	Port     uint16        // default 123
 	Parallel int           // exchanges under way at once; default 64
+	Rate     int           // exchanges begun in a second at most; 0: no bound
 
 	Map              map[netip.Addr]netip.AddrPort // members that are reached elsewhere
 	Source4, Source6 netip.Addr                    // local addresses to send from; zero: the kernel's choice
+	Device           string                        // interface to send through; "": the kernel's choice
 
 	// Eager spreads the first check of every address over min(8 s, Interval)
 	// instead of over its usual period: for a start without trusted state.
 	Eager bool
 
 	// Query is one exchange; default Exchange.
-	Query func(ctx context.Context, to netip.AddrPort, from netip.Addr, timeout time.Duration) Sample
+	Query func(ctx context.Context, to netip.AddrPort, from Source, timeout time.Duration) Sample
 	// Record takes the result of a check and returns the address's Row after
 	// it, which steers how often the address is checked. It is called from
 	// several goroutines, never twice at once for one address. Needed by Run.

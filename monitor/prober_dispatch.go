@@ -44,14 +44,26 @@ func (p *Prober) begin(t *target, now time.Time) {
 	p.push(t)
 }
 
+// rateBurst is how far Prober.Rate may be made up for: timers are late.
+const rateBurst = 10 * time.Millisecond
+
 // dispatch hands due targets to the workers until ctx ends. When all of them
 // are busy it waits, and everybody becomes a little late in turn.
 func (p *Prober) dispatch(ctx context.Context, work chan<- *target) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var next time.Time // no exchange begins before it
 	for {
-		t, wait := p.take(time.Now())
+		now := time.Now()
+		var t *target
+		wait := next.Sub(now)
+		if wait <= 0 {
+			t, wait = p.take(now)
+		}
 		if t != nil {
+			if p.Rate > 0 {
+				next = later(next, now.Add(-rateBurst)).Add(time.Second / time.Duration(p.Rate))
+			}
 			select {
 			case work <- t:
 			case <-ctx.Done():

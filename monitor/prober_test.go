@@ -34,7 +34,7 @@ func newField(t testing.TB) *field {
 		checks: map[netip.Addr][]Sample{}, answer: func(netip.Addr, int) Sample { return one(time.Millisecond) }}
 }
 
-func (f *field) query(ctx context.Context, to netip.AddrPort, _ netip.Addr, timeout time.Duration) Sample {
+func (f *field) query(ctx context.Context, to netip.AddrPort, _ Source, timeout time.Duration) Sample {
 	a := to.Addr()
 	f.mu.Lock()
 	if f.busy[a] {
@@ -527,7 +527,7 @@ func BenchmarkProber(b *testing.B) {
 	all := addrs(100_000)
 	ctx := context.Background()
 	p := &Prober{Samples: 1, Record: func(s Sample) Row { return Row{Sample: s, Reached: true} },
-		Query: func(context.Context, netip.AddrPort, netip.Addr, time.Duration) Sample { return one(0) }}
+		Query: func(context.Context, netip.AddrPort, Source, time.Duration) Sample { return one(0) }}
 	p.Watch(all)
 	p.open(time.Now())
 	b.ReportAllocs()
@@ -545,4 +545,30 @@ func BenchmarkWatch(b *testing.B) {
 	for b.Loop() {
 		new(Prober).Watch(all)
 	}
+}
+
+// With a rate no more exchanges begin, however many are due, and all still come
+// about.
+func TestRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newField(t)
+		all := addrs(500)
+		p := f.prober()
+		p.Rate, p.Eager, p.Parallel = 100, true, 500
+		p.Watch(all)
+		run(t, p, 64*time.Second)
+		var starts []time.Time
+		for _, a := range all {
+			if len(f.asked[a]) == 0 {
+				t.Fatalf("%v was never asked", a)
+			}
+			starts = append(starts, f.asked[a]...)
+		}
+		slices.SortFunc(starts, time.Time.Compare)
+		for i := range starts[:len(starts)-100] {
+			if d := starts[i+100].Sub(starts[i]); d < time.Second-2*rateBurst {
+				t.Fatalf("a hundred exchanges within %v", d)
+			}
+		}
+	})
 }

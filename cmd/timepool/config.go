@@ -15,15 +15,16 @@ import (
 // Config is the node file: what this process does. What the pool is stands in
 // the registry, which is the same on every node.
 type Config struct {
-	Vantage  string      `yaml:"vantage" doc:"Name of the place this node probes from; the host's name unless given."`
-	Data     string      `yaml:"data" default:"/var/lib/timepool" doc:"Folder for scores and history. Made when missing."`
-	Registry string      `yaml:"registry" default:"/etc/timepool/pool.yaml" doc:"The pool.yaml; members.d beside it is read as well."`
-	DNS      DNSConfig   `yaml:"dns" doc:"The name server."`
-	HTTP     HTTPConfig  `yaml:"http" doc:"The pages and the API."`
-	Socket   string      `yaml:"socket" default:"/run/timepool/timepool.sock" doc:"Unix socket over which the command line talks to this node."`
-	GeoIP    string      `yaml:"geoip" doc:"MMDB file (City or Country) that places clients outside the registry's networks."`
-	Probe    ProbeConfig `yaml:"probe" doc:"How members are measured."`
-	Log      LogConfig   `yaml:"log" doc:"What is said on standard error."`
+	Vantage    string       `yaml:"vantage" doc:"Name of the place this node probes from; the host's name unless given."`
+	Data       string       `yaml:"data" default:"/var/lib/timepool" doc:"Folder for scores and history. Made when missing."`
+	Registry   string       `yaml:"registry" default:"/etc/timepool/pool.yaml" doc:"The pool.yaml; members.d beside it is read as well."`
+	DNS        DNSConfig    `yaml:"dns" doc:"The name server."`
+	HTTP       HTTPConfig   `yaml:"http" doc:"The pages and the API."`
+	Socket     string       `yaml:"socket" default:"/run/timepool/timepool.sock" doc:"Unix socket over which the command line talks to this node."`
+	GeoIP      string       `yaml:"geoip" doc:"MMDB file (City or Country) that places clients outside the registry's networks."`
+	Probe      ProbeConfig  `yaml:"probe" doc:"How members are measured."`
+	References []netip.Addr `yaml:"references" max:"16" doc:"NTP servers whose word on this node's clock counts, checked like members: each is to be within 10 ms. Left out, the members vote."`
+	Log        LogConfig    `yaml:"log" doc:"What is said on standard error."`
 
 	// own tells which member addresses are this host's, whose clock cannot
 	// vouch for itself; nil asks the interfaces. The demonstration's members
@@ -75,14 +76,16 @@ type HTTPConfig struct {
 
 // ProbeConfig says how members are measured.
 type ProbeConfig struct {
-	Interval time.Duration  `yaml:"interval" default:"64s" min:"100ms" max:"1h" doc:"Time between two checks of one address."`
-	Samples  int            `yaml:"samples" default:"3" min:"1" max:"8" doc:"Exchanges in one check; the one with the lowest round trip counts."`
-	Gap      time.Duration  `yaml:"gap" default:"2s" min:"0s" max:"1m" doc:"Time between two exchanges of one check."`
-	Timeout  time.Duration  `yaml:"timeout" default:"3s" min:"10ms" max:"1m" doc:"How long to wait for each answer."`
-	Port     uint16         `yaml:"port" default:"123" min:"1" doc:"UDP port of the members."`
-	Parallel int            `yaml:"parallel" default:"64" min:"1" max:"4096" doc:"Exchanges under way at once."`
-	Source   []netip.Addr   `yaml:"source" max:"2" doc:"Local addresses to probe from: at most one IPv4 and one IPv6."`
-	Map      []ProbeMapping `yaml:"map" doc:"Sends the probes of one member address to another address and port; for demonstrations and tests."`
+	Interval  time.Duration  `yaml:"interval" default:"64s" min:"100ms" max:"1h" doc:"Time between two checks of one address."`
+	Samples   int            `yaml:"samples" default:"3" min:"1" max:"8" doc:"Exchanges in one check; the one with the lowest round trip counts."`
+	Gap       time.Duration  `yaml:"gap" default:"2s" min:"0s" max:"1m" doc:"Time between two exchanges of one check."`
+	Timeout   time.Duration  `yaml:"timeout" default:"3s" min:"10ms" max:"1m" doc:"How long to wait for each answer."`
+	Port      uint16         `yaml:"port" default:"123" min:"1" doc:"UDP port of the members."`
+	Parallel  int            `yaml:"parallel" default:"64" min:"1" max:"4096" doc:"Exchanges under way at once."`
+	Rate      int            `yaml:"rate" min:"1" max:"1000000" doc:"The most exchanges begun in a second; unbounded unless given."`
+	Interface string         `yaml:"interface" max:"15" doc:"Linux only: the network interface to probe through, whatever the routing table says."`
+	Source    []netip.Addr   `yaml:"source" max:"2" doc:"Local addresses to probe from: at most one IPv4 and one IPv6."`
+	Map       []ProbeMapping `yaml:"map" doc:"Sends the probes of one member address to another address and port; for demonstrations and tests."`
 }
 
 // ProbeMapping sends the probes of one member address elsewhere.

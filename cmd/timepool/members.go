@@ -14,7 +14,11 @@ import (
 	"github.com/timepool/timepool/monitor"
 )
 
-var errNotAnswering = errors.New("DNS is not open yet: the first round of checks is under way")
+// Why a node should not be asked.
+var (
+	errNotAnswering = errors.New("DNS is not open yet: the first round of checks is under way")
+	errNobodyIn     = errors.New("no member may be handed out: pool names are answered with SERVFAIL")
+)
 
 func (a *app) membersCommand() *cobra.Command {
 	return &cobra.Command{

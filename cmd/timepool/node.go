@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -150,10 +151,11 @@ func (n *node) openMonitor() error {
 	}
 	n.board = monitor.NewBoard(monitor.BoardOptions{
 		Vantage: n.config.Vantage, Interval: p.Interval, Rows: rows, Keep: n.history.Put, Own: n.config.own,
+		References: n.config.References,
 	})
 	n.prober = &monitor.Prober{
 		Vantage: n.config.Vantage, Interval: p.Interval, Gap: p.Gap, Timeout: p.Timeout, Samples: p.Samples,
-		Port: p.Port, Parallel: p.Parallel, Map: make(map[netip.Addr]netip.AddrPort), Log: n.log,
+		Port: p.Port, Parallel: p.Parallel, Rate: p.Rate, Device: p.Interface, Map: make(map[netip.Addr]netip.AddrPort), Log: n.log,
 		Record: func(s monitor.Sample) monitor.Row { n.checks[s.Outcome].Add(1); return n.board.Record(s) }, Last: n.board.Last,
 	}
 	for _, m := range p.Map {
@@ -244,7 +246,7 @@ func (n *node) watchMembers(r *zones.Registry) {
 	if n.board == nil {
 		return
 	}
-	var addrs []netip.Addr
+	addrs := slices.Clone(n.config.References)
 	for i := range r.Members {
 		if r.Members[i].State != zones.Off {
 			addrs = append(addrs, r.Members[i].Addresses...)

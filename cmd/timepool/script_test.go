@@ -19,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv("TIMEPOOL_FALSE_TIME"); file != "" {
+		serveFalseTime(file)
+	}
 	testscript.Main(m, map[string]func(){"timepool": main})
 }
 

@@ -60,10 +60,12 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, name)
 }
 
-// peerOf is whom withPeer noted: "root (uid 0)".
+// peerOf is whom withPeer noted: "root (uid 0)". Over HTTPS a token is all there is.
 func peerOf(ctx context.Context) string {
-	name, _ := ctx.Value(peerKey{}).(string)
-	return name
+	if name, ok := ctx.Value(peerKey{}).(string); ok {
+		return name
+	}
+	return "token over https"
 }
 
 // ask calls the running node, on --socket or else the node file's, and decodes

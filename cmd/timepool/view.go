@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/timepool/timepool/monitor/web"
+	"github.com/timepool/timepool/resolver"
 )
 
 // view is what the pages show, taken at one moment.
@@ -19,6 +20,10 @@ func (n *node) view() web.View {
 	}
 	if n.dnsOpen.Load() {
 		v.Listen = n.dns.Addrs()
+		empty := current.snapshot.Stats().Empty
+		if slices.Contains(empty, resolver.Line{}) && slices.Contains(empty, resolver.Line{IPv6: true}) {
+			v.Ready = errNobodyIn
+		}
 	} else {
 		v.Ready = errNotAnswering
 	}

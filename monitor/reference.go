@@ -1,0 +1,81 @@
+package monitor
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+const (
+	referenceKept = 180 * time.Second // how long the word of a reference stands
+	stepLimit     = 128 * time.Millisecond
+)
+
+// reference is a server whose word on the clock of this node counts.
+type reference struct {
+	addr   netip.Addr
+	at     time.Time // of its last answer; zero: none yet
+	offset time.Duration
+	ok     bool // it was synchronised and within 10 ms
+}
+
+// hear takes a check of the reference in. One without an answer changes nothing.
+func (r *reference) hear(s *Sample, now time.Time) {
+	if s.Outcome == Answered {
+		r.at, r.offset, r.ok = now, s.Offset, valid(s) && s.Offset.Abs() <= slack
+	}
+}
+
+// referencesDoubt tells why the references do not vouch for the clock of this
+// node, if so: more than n − ⌊(n+2)/2⌋ of n have failed. One that was not heard
+// since begin has not, until grace is over. It also returns how many vouch.
+func referencesDoubt(refs []*reference, begin, now time.Time, grace time.Duration) (why string, vouch int) {
+	var failed []string
+	for _, r := range refs {
+		switch {
+		case r.at.IsZero() && now.Sub(begin) <= grace:
+		case r.at.IsZero() || now.Sub(r.at) > max(referenceKept, grace):
+			failed = append(failed, fmt.Sprintf("%v is silent", r.addr))
+		case !r.ok:
+			failed = append(failed, fmt.Sprintf("%v is at %s", r.addr, signed(r.offset)))
+		default:
+			vouch++
+		}
+	}
+	if n := len(refs); n == 0 || len(failed) <= max(0, n-(n+2)/2) {
+		return "", vouch
+	}
+	return fmt.Sprintf("frozen: %d of %d references do not vouch for the clock of this node: %s", len(failed), len(refs), strings.Join(failed, ", ")), vouch
+}
+
+// stepped notes when the wall clock of this node moved otherwise than time went
+// by: it was set, or the machine slept. What was measured before says nothing
+// any more of whether the clock is right.
+func (b *Board) stepped(now time.Time) {
+	wall := b.o.Wall()
+	if by := wall.Sub(b.wall) - now.Sub(b.wallAt); by.Abs() > stepLimit {
+		b.step, b.stepBy = now, by
+		for _, r := range b.references {
+			r.at = time.Time{}
+		}
+	}
+	b.wall, b.wallAt = wall, now
+}
+
+// clockDoubt tells why the clock of this node is not to be trusted, if so.
+func (b *Board) clockDoubt(hosts []voter, now time.Time) string {
+	why, vouched := clockOff(hosts)
+	b.votes = vouched
+	if len(b.references) > 0 {
+		why, vouched = referencesDoubt(b.references, b.step, now, b.fresh())
+	}
+	need := 3
+	if len(b.references) > 0 {
+		need = min(need, len(b.references))
+	}
+	if why == "" && b.stepBy != 0 && vouched < need && now.Sub(b.step) <= b.fresh() {
+		why = fmt.Sprintf("frozen: the clock of this node was stepped by %s, and not enough have vouched for it since", signed(b.stepBy))
+	}
+	return why
+}
