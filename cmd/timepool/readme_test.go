@@ -152,7 +152,7 @@ func commandList(help string) []string {
 
 // builtTimepool builds the command as people get it, with the race detector
 // when this test has it, and returns its path.
-func builtTimepool(t *testing.T) string {
+func builtTimepool(t testing.TB) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "timepool")
 	if runtime.GOOS == "windows" {

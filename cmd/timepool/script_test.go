@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 }
 
 // freePort is an address of 127.0.0.1 that nobody listens on, UDP and TCP.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	for range 50 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
