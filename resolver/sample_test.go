@@ -129,11 +129,6 @@ func sampleWith(t testing.TB, o Options, agent string) *sample {
 	return m
 }
 
-// ask answers raw octets as UDP from a client that nothing places.
-func (m *sample) ask(query []byte) ([]byte, Verdict) {
-	return m.Answer(nil, query, netip.MustParseAddr("203.0.113.9"), Transport{}, m.turns)
-}
-
 // unhex reads octets written in hex, with blanks where they help.
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
