@@ -13,12 +13,13 @@ type Transport struct {
 	TCP  bool
 	UDP  int           // largest reply over UDP, 512 and up; 0: 1232 octets
 	Idle time.Duration // TCP: how long the connection may be idle after the reply; 0: not told
-	Now  time.Time     // about when the query came, for cookies and signatures
+	Now  time.Time     // about when the query came, for cookies, signatures and limits
 
 	Transfers *Transfers // nil: nobody may copy the zone
 	key       *Key       // that signed the query
 	forced    int        // rcode of a reply to what is not rightly signed
 	reserved  int        // octets of the reply that its signature takes
+	limits    *limits    // nil: none
 }
 
 // limit is how long the reply may be (RFC 6891 section 6.2.5).
@@ -56,8 +57,20 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	} else if q.edns.any {
 		q.edns.options = options{}
 	}
+	known := how.TCP || q.edns.cookie.good
+	verdict := how.limits.judge(client, known, how.Now)
+	if verdict == Denied || verdict == Limited {
+		return dst, verdict
+	}
 	r := newReply(dst, msg, &q, s, &how)
+	if r.most = r.limit; !known {
+		r.most = min(r.limit, r.limit-how.limit(&q.edns)+thrice(msg, client))
+	}
 	switch {
+	case verdict == Slipped:
+		r.slipped(&q)
+	case verdict == Refused:
+		r.refuse(ede{dns.ExtendedErrorCodeProhibited, "not for this client"})
 	case !q.known():
 		r.fail(dns.RcodeNotImplemented, NotImp)
 	case !ok:
@@ -144,5 +157,6 @@ func (s *Snapshot) offer(r *reply, q *query, n *name, family int, client netip.A
 	}
 	out, count := d.deal(r.buf, turns.next(number))
 	r.scope = scope
-	r.answered(out, count)
+	r.answered(r.modest(out, count))
+	r.limit = max(len(r.buf), r.most) // of what nobody asked for, too
 }

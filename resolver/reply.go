@@ -11,6 +11,7 @@ type reply struct {
 	buf     []byte
 	base    int
 	limit   int // of len(buf), with the OPT record to come taken off
+	most    int // the same for what a pool hands out: less where the source may be forged
 	rcode   int
 	scope   uint8 // of the client subnet, when one is echoed
 	apex    *apex // of the zone that answers; nil: none

@@ -23,6 +23,7 @@ type Config struct {
 	Loops   int              // UDP sockets an address, Linux only; default GOMAXPROCS
 	Single  bool             // take UDP packets one by one also where the system gives many at a time
 	TCP     TCPLimits
+	Limits  Limits
 	Log     *slog.Logger
 
 	Transfers *Transfers // nil: nobody may copy the zone
@@ -46,18 +47,20 @@ type Counters struct {
 	Evicted  uint64           // of these closed for a newcomer, over a limit
 	Open     int              // TCP connections now
 	Latency  [2]Latency       // UDP, TCP
+	OnTrial  uint64           // queries over Limits.Rate that were answered all the same
 }
 
 // Server answers DNS queries over UDP and TCP from the snapshot last
 // published. Open binds, Run serves.
 type Server struct {
-	cfg   Config
-	seeds []uint64 // one a lane: the UDP sockets of an address, and TCP
-	live  atomic.Pointer[publication]
-	addrs []netip.AddrPort
-	udp   []*udpLoop
-	tcp   []*tcpLoop
-	conns places
+	cfg    Config
+	seeds  []uint64 // one a lane: the UDP sockets of an address, and TCP
+	live   atomic.Pointer[publication]
+	addrs  []netip.AddrPort
+	udp    []*udpLoop
+	tcp    []*tcpLoop
+	conns  places
+	limits *limits
 
 	copying sync.Mutex
 	copied  *Snapshot       // what was last transferred
@@ -89,7 +92,10 @@ func NewServer(cfg Config) *Server {
 	if !sharedPorts {
 		cfg.Loops = 1
 	}
-	s := &Server{cfg: cfg, handed: handedOut{dealt: map[netip.Addr]float64{}}, askedBefore: map[Asked]uint64{}, conns: places{limits: cfg.TCP}}
+	s := &Server{
+		cfg: cfg, handed: handedOut{dealt: map[netip.Addr]float64{}}, askedBefore: map[Asked]uint64{},
+		conns: places{limits: cfg.TCP}, limits: newLimits(cfg.Limits),
+	}
 	if cfg.Transfers != nil {
 		for range cfg.Transfers.Notify {
 			s.changed = append(s.changed, make(chan struct{}, 1))
@@ -217,7 +223,7 @@ func (s *Server) stop() {
 
 // Counters adds up what the loops counted.
 func (s *Server) Counters() Counters {
-	c := Counters{Unread: s.unread.Load(), Unsent: s.unsent.Load()}
+	c := Counters{Unread: s.unread.Load(), Unsent: s.unsent.Load(), OnTrial: s.limits.over.Load()}
 	for _, l := range s.udp {
 		l.tally.addTo(&c.UDP)
 		l.took.addTo(&c.Latency[0])
@@ -244,6 +250,7 @@ func (s *Server) serve(dst, msg []byte, client netip.Addr, how Transport, lane i
 			})
 		}
 	}()
+	how.limits = s.limits
 	live := s.live.Load()
 	if live == nil {
 		t.count(Unready)

@@ -76,7 +76,7 @@ func transfers(msg []byte) bool {
 func (l *tcpLoop) transfer(conn net.Conn, in []byte, client netip.Addr) (rest []byte, ok, done bool) {
 	live, end := l.server.live.Load(), frameLen+int(binary.BigEndian.Uint16(in))
 	msg := in[frameLen:end]
-	if live == nil || l.server.cfg.Transfers == nil || !transfers(msg) {
+	if live == nil || l.server.cfg.Transfers == nil || !transfers(msg) || l.server.limits.judge(client, true, time.Time{}) != Answered {
 		return in, true, false
 	}
 	defer func() {

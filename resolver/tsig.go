@@ -212,6 +212,9 @@ func (s *Snapshot) signed(dst, msg []byte, client netip.Addr, how Transport, tur
 	}
 	base := len(dst)
 	reply, verdict := s.Answer(dst, msg, client, how, turns)
+	if len(reply) == base {
+		return reply, verdict
+	}
 	if rcode == 0 {
 		g := signer{key: how.key, prior: sig.mac}
 		return g.sign(reply, base, how.Now), verdict

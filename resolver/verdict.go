@@ -22,16 +22,20 @@ const (
 	Transferred                // a zone copied to a secondary
 	Unready                    // no reply: nothing was published yet
 	Panicked                   // no reply: a bug of ours, caught
+	Denied                     // no reply: from a network in Limits.Deny
+	Limited                    // no reply: over the rate
+	Slipped                    // over the rate: TC, or BADCOOKIE with a cookie
 )
 
 // Verdicts is how many there are; they are numbered from 0.
-const Verdicts = int(Panicked) + 1
+const Verdicts = int(Slipped) + 1
 
 // String returns the verdict in lower case, as metrics name it.
 func (v Verdict) String() string {
 	return [Verdicts]string{
 		"dropped", "answered", "nodata", "nxdomain", "truncated", "refused",
 		"servfail", "formerr", "notimp", "badvers", "referred", "notauth", "transferred", "unready", "panicked",
+		"denied", "limited", "slipped",
 	}[v]
 }
 

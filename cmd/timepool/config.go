@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/timepool/timepool/resolver"
 	"github.com/timepool/timepool/zones/strict"
 )
 
@@ -35,7 +36,10 @@ type Config struct {
 // DNSConfig says where queries are answered, and what the server tells of itself.
 type DNSConfig struct {
 	Listen         []netip.AddrPort `yaml:"listen" min:"1" doc:"Addresses and ports for UDP and TCP; port 53 of every address unless given."`
-	TCPConnections int              `yaml:"tcp_connections" default:"1024" min:"1" max:"65536" doc:"TCP connections held at once."`
+	TCPConnections int              `yaml:"tcp_connections" default:"1024" min:"1" max:"65536" doc:"TCP connections held at once, TLS included; a newcomer beyond takes the place of the longest idle."`
+	Allow          []netip.Prefix   `yaml:"allow" doc:"Networks that are answered, and nobody else: others get REFUSED. Of allow and deny the longer network decides."`
+	Deny           []netip.Prefix   `yaml:"deny" doc:"Networks that get no reply."`
+	RateLimit      RateLimitConfig  `yaml:"rate_limit" doc:"How often a client is answered over UDP, so that forged queries make nobody a victim."`
 	Identity       string           `yaml:"identity" max:"128" doc:"Which server this is: NSID, and TXT hostname.bind and id.server in class CH; the host's name unless given."`
 	Version        string           `yaml:"version" max:"128" doc:"TXT version.bind and version.server in class CH; timepool and its version unless given."`
 	Hide           bool             `yaml:"hide" doc:"Refuses these names of class CH."`
@@ -61,6 +65,31 @@ type KeyConfig struct {
 type SecondaryConfig struct {
 	To  netip.AddrPort `yaml:"to,required" doc:"Its address and port."`
 	Key string         `yaml:"key" doc:"One of keys, to sign with; unsigned unless given."`
+}
+
+// RateLimitConfig says how often a client is answered over UDP.
+type RateLimitConfig struct {
+	Off    bool           `yaml:"off" doc:"No limit."`
+	Rate   int            `yaml:"rate" default:"1000" min:"1" max:"1000000" doc:"Replies a second to one address; 8 times as many to an IPv4 /24 and an IPv6 /56, 32 times to an IPv4 /20 and an IPv6 /48, 4 times to an IPv6 /64."`
+	Burst  int            `yaml:"burst" default:"20000" min:"1" max:"10000000" doc:"Replies at once."`
+	Slip   int            `yaml:"slip" default:"2" min:"0" max:"100" doc:"One in so many queries over the limit is told to come again over TCP, or with a cookie; 0: none is."`
+	Exempt []netip.Prefix `yaml:"exempt" doc:"Networks that are never limited; loopback unless given. Nor is a client with a DNS cookie, or over TCP."`
+	DryRun bool           `yaml:"dry_run" doc:"Only count what would be limited."`
+}
+
+// limits is what the resolver makes of it.
+func (c *DNSConfig) limits() resolver.Limits {
+	r := c.RateLimit
+	l := resolver.Limits{
+		Allow: c.Allow, Deny: c.Deny, Rate: r.Rate, Burst: r.Burst, Slip: r.Slip, Exempt: r.Exempt, OnTrial: r.DryRun,
+	}
+	if r.Off {
+		l.Rate = -1
+	}
+	if r.Slip == 0 {
+		l.Slip = -1
+	}
+	return l
 }
 
 // HTTPConfig says where pages are served.

@@ -31,6 +31,7 @@ var catalogue = map[string][]string{
 	"dns_queries_total":                 {"DNS queries by transport and what became of them.", "transport", "verdict"},
 	"dns_duration_seconds":              {"Time from reading a batch of DNS queries to having sent its replies.", "transport"},
 	"dns_client_queries_total":          {"DNS queries whose answer hangs on where the client is, by its site, how that was found (registry, geoip, default), and what was looked up (sender, subnet).", "site", "found", "by"},
+	"dns_rate_limit_trial_total":        {"DNS queries that dns.rate_limit would have limited, were it not for dry_run."},
 	"dns_receive_buffer_drops_total":    {"DNS queries that found a full receive buffer."},
 	"dns_unsent_replies_total":          {"DNS replies that could not be sent."},
 	"dns_tcp_connections":               {"TCP connections open now."},
@@ -151,6 +152,7 @@ func (s scrape) dns(c resolver.Counters, askers map[resolver.Asked]uint64) {
 		}
 		s.count("dns_client_queries_total", float64(queries), from.Site, from.Found, by)
 	}
+	s.count("dns_rate_limit_trial_total", float64(c.OnTrial))
 	s.count("dns_receive_buffer_drops_total", float64(c.Overrun))
 	s.count("dns_unsent_replies_total", float64(c.Unsent))
 	s.gauge("dns_tcp_connections", float64(c.Open))

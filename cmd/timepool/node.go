@@ -127,8 +127,8 @@ func (n *node) open(static bool) error {
 		return fail(exitInvalid, err)
 	}
 	n.dns = resolver.NewServer(resolver.Config{
-		Listen: c.DNS.Listen, Loops: n.processors, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections}, Log: log,
-		Transfers: transfers,
+		Listen: c.DNS.Listen, Loops: n.processors, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections},
+		Limits: c.DNS.limits(), Transfers: transfers, Log: log,
 	})
 	serial := loadSerial(n.serialPath(), log)
 	g := generation{number: 1, base: registry, geoip: geoip, cookies: cookies, serial: serial}
