@@ -146,6 +146,7 @@ func TestHTTPS(t *testing.T) {
 		{"POST", "/api/v1/reload", "wrong", 401, "token"},
 		{"POST", "/api/v1/reload", "0123456789abcdef", 200, `"accepted":true`},
 		{"GET", "/node", "", 200, "accepted"},
+		{"POST", "/api/v1/drain?member=a&reason=CHG-1", "0123456789abcdef", 409, "static: nothing is kept"},
 	} {
 		if code, text := call(want.method, want.path, want.token); code != want.code || !strings.Contains(text, want.says) {
 			t.Errorf("%s %s: %d %s, want %d %s", want.method, want.path, code, text, want.code, want.says)

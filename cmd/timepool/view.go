@@ -5,9 +5,11 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/timepool/timepool/monitor/web"
 	"github.com/timepool/timepool/resolver"
+	"github.com/timepool/timepool/zones"
 )
 
 // view is what the pages show, taken at one moment.
@@ -16,7 +18,7 @@ func (n *node) view() web.View {
 	v := web.View{
 		Registry: current.registry, Members: n.members(), Status: n.monitorStatus(), Notices: n.notices(), Generation: current.number,
 		Serial: current.snapshot.Serial, Version: buildVersion(), Started: n.started, Published: current.published,
-		Vantage: n.config.Vantage, Queries: queries(n.dns.Counters()), Reloads: n.remembered(),
+		Vantage: n.config.Vantage, Queries: queries(n.dns.Counters()), Reloads: n.remembered(), Overrides: zones.Current(current.record, time.Now()),
 	}
 	if n.dnsOpen.Load() {
 		v.Listen = n.dns.Addrs()

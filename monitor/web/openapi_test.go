@@ -18,6 +18,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/timepool/timepool/monitor"
+	"github.com/timepool/timepool/zones"
 )
 
 var update = flag.Bool("update", false, "write page/openapi.json anew")
@@ -96,6 +97,19 @@ func document() []byte {
 			"401": object{"description": "the token is missing or wrong"}, "403": object{"description": "not over TLS"}, "405": object{"description": "the node file has no token"},
 		},
 	}}
+	for verb, what := range map[string]string{"drain": "Takes a member out of new answers; it is still probed.", "off": "Neither hands a member out nor probes it.", "undrain": "Lifts a drain.", "on": "Lifts an off."} {
+		call := maps.Clone(paths["/api/v1/reload"].(object)["post"].(object))
+		call["summary"] = what + " Over TLS, with the token."
+		call["parameters"] = []any{
+			object{"name": "member", "in": "query", "required": true, "schema": object{"type": "string"}},
+			object{"name": "reason", "in": "query", "required": true, "schema": object{"type": "string"}},
+			object{"name": "until", "in": "query", "description": "a time as RFC 3339 has it; for good unless given", "schema": object{"type": "string"}},
+		}
+		call["responses"] = maps.Clone(call["responses"].(object))
+		call["responses"].(object)["200"] = object{"description": "the override", "content": object{"application/json": object{"schema": schemaOf(reflect.TypeFor[zones.Override](), schemas)}}}
+		call["responses"].(object)["409"] = object{"description": "why not"}
+		paths["/api/v1/"+verb] = object{"post": call}
+	}
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
@@ -120,7 +134,7 @@ func schemaOf(t reflect.Type, all object) object {
 	switch t {
 	case reflect.TypeFor[time.Time]():
 		return object{"type": "string", "format": "date-time"}
-	case reflect.TypeFor[netip.Addr](), reflect.TypeFor[netip.Prefix]():
+	case reflect.TypeFor[netip.Addr](), reflect.TypeFor[netip.Prefix](), reflect.TypeFor[zones.State]():
 		return object{"type": "string"}
 	}
 	switch t.Kind() {

@@ -137,3 +137,21 @@ func BenchmarkPages(b *testing.B) {
 		})
 	}
 }
+
+func TestNodePageTellsOfItself(t *testing.T) {
+	v := pool()
+	v.Status.Truth = monitor.Truth{Witnesses: 5, Agree: 4, Low: -time.Millisecond, High: 2 * time.Millisecond, Falsetickers: []string{"ntp3.fra"}, Clocks: 1, Warnings: []string{"5 members, 1 clock"}}
+	v.Reloads = []Reload{{Generation: 7, Accepted: true, Changes: []string{"member ntp9.fra: new"}}, {Generation: 6, Why: "pool.yaml:4:1: no such key"}}
+	v.Overrides = []zones.Override{{Member: "ntp1.fra", State: zones.Drain, Reason: hostile, By: "root (uid 0)"}}
+	v.Registry.Warnings = []string{"pool.yaml:9:1: one name server"}
+	v.Vantage, v.Listen, v.Queries = "fra-1", []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}, map[string]uint64{"answered": 4711}
+	text := page(t, v, "/node")
+	for _, want := range []string{
+		"4 of 5 agree", "−2.00 ms to &#43;1.00 ms", `<a href="/members/ntp3.fra">`, "5 members, 1 clock", "member ntp9.fra: new", "<pre>pool.yaml:4:1: no such key</pre>",
+		`class="verdict drain"`, "&lt;script&gt;alert", "by root (uid 0)", "one name server", "fra-1", "192.0.2.53:53", "4711",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}

@@ -26,6 +26,8 @@ type View struct {
 	Listen  []netip.AddrPort // where DNS is answered; none until it is
 	Queries map[string]uint64
 	Reloads []Reload // newest first, as far as they are remembered
+
+	Overrides []zones.Override // that count now
 }
 
 // Reload is what became of an edit of the registry.
