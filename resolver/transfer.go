@@ -98,6 +98,8 @@ func (l *tcpLoop) transfer(conn net.Conn, in []byte, client netip.Addr) (rest []
 	}
 	if err != nil {
 		l.server.cfg.Log.Warn("transfer failed", "client", client, "error", err)
+	} else {
+		l.server.cfg.Log.Info("zone transferred", "zone", dotted(view.apexes[n.apex].wire), "serial", view.Serial, "client", client)
 	}
 	return in[end:], err == nil, true
 }

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -205,5 +206,46 @@ func TestTransferIgnoresScores(t *testing.T) {
 	}
 	if slices.Sort(lines); !slices.Equal(lines, []string{"10.16.0.1", "10.16.0.2"}) {
 		t.Errorf("%q", lines)
+	}
+}
+
+// sink takes a transfer and counts.
+type sink struct {
+	net.Conn
+	messages, records, longest int
+}
+
+func (s *sink) SetWriteDeadline(time.Time) error { return nil }
+
+func (s *sink) Write(b []byte) (int, error) {
+	s.messages++
+	s.records += int(binary.BigEndian.Uint16(b[frameLen+answers:]))
+	s.longest = max(s.longest, len(b))
+	return len(b), nil
+}
+
+// TestTransferLarge: 100,000 names pass through one small buffer.
+func TestTransferLarge(t *testing.T) {
+	r := sampleRegistry
+	r.Members = []zones.Member{{Name: "m", Site: "fra", Addresses: addrs("10.16.0.1", "fd12:3456:10::1"), Netspeed: 1}}
+	r.Pools = []zones.Pool{{TTL: time.Minute, Answers: 1, Floor: 1}}
+	for i := range 80 {
+		p := zones.Pool{Name: fmt.Sprintf("tenant%d", i), Include: []string{"m"}, TTL: time.Minute, Answers: 1, Floor: 1}
+		r.Pools = append(r.Pools, p)
+	}
+	s, err := Build(&r, zones.NewAtlas(&r, nil), allIn(&r, zones.In), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := &sink{}
+	query, _ := new(dns.Msg).SetAxfr("pool.example.").Pack()
+	o := outgoing{conn: to}
+	here := &Transfers{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	n := o.accept(query, netip.MustParseAddr("127.0.0.1"), s, here)
+	if n == nil || s.copyTo(&o, n.apex) != nil {
+		t.Fatal("declined")
+	}
+	if len(s.names) < 200_000 || to.records < len(s.names) || to.longest > transferSize+1024 || cap(o.p.buf) > 2*transferSize {
+		t.Errorf("%d names, %d records in %d messages of up to %d octets, buffer of %d", len(s.names), to.records, to.messages, to.longest, cap(o.p.buf))
 	}
 }
