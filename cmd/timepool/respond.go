@@ -94,7 +94,7 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.BoolVar(&f.check, "check", false, "tell what would be announced and why, and end: with 1 where that is unsynchronised")
 	flags.StringVar(&f.print, "print", "", "chrony-conf: what to write into chrony.conf where chronyd itself is to be the member")
 	flags.StringVar(&f.metrics, "metrics", "", "loopback address and port for Prometheus to scrape, such as 127.0.0.1:9123")
-	flags.BoolVar(&f.status, "status", false, "ask the running responder, on --socket, how it is")
+	flags.BoolVar(&f.status, "status", false, "ask the running responder, on --socket, how it is: 1 where it is unsynchronised and not drained")
 	flags.DurationVar(&f.drain, "drain", 0, "have the running responder announce itself unsynchronised for so long, 24h at most, so that its clients leave")
 	flags.BoolVar(&f.undrain, "undrain", false, "end what --drain began")
 	flags.StringVar(&f.reason, "reason", "", "why, for people, with --drain")

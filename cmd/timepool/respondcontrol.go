@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -118,7 +119,11 @@ func (f *respondFlags) command(ctx context.Context, a *app) error {
 	if err := askSocket(ctx, cmp.Or(a.socket, respondSocket), method, path, &s); err != nil {
 		return err
 	}
-	return a.show(s, []string{s.line()})
+	err := a.show(s, []string{s.line()})
+	if f.status && err == nil && !s.Announced.Synchronised && len(s.Announced.Drains) == 0 {
+		err = errors.New("unsynchronised: no client would take the time from here")
+	}
+	return err
 }
 
 // listenMetrics opens the listener for Prometheus. What it tells is for this

@@ -8,7 +8,8 @@
 // asks the host's own sources what they know and announces that and nothing
 // else. Server moves packets between sockets and Reply, with kernel receive
 // stamps where the system gives them, and remembers when replies left, for
-// clients in interleaved mode.
+// clients in interleaved mode. A Clock also knows leap seconds from a file, may
+// smear them, and can be drained: it then says that it is no clock to follow.
 //
 // It never sets a clock, and it imports nothing of ours, so a member host can
 // run it without the rest. ntpd and chronyd remain the better choice where

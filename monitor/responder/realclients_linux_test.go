@@ -2,11 +2,16 @@ package responder
 
 import (
 	"bufio"
+	"context"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -102,4 +107,93 @@ func TestRealTimesyncd(t *testing.T) {
 	if !contacted || !adjusts || s.Counters()[Answered] == 0 {
 		t.Errorf("counters %v; it said\n%s", s.Counters(), strings.Join(said, "\n"))
 	}
+}
+
+// ntpsec's ntpd, in a network namespace beside ours and without the right to set
+// the clock, takes the time from the better of two servers, and leaves it when
+// it is drained.
+func TestRealNtpd(t *testing.T) {
+	path := os.Getenv("NTPD")
+	if path == "" {
+		path = "/usr/sbin/ntpd"
+	}
+	if !executable(path) {
+		t.Skip("no ntpd here (ntpsec conflicts with Debian's chrony: unpack it and let NTPD name the program)")
+	}
+	alone(t)
+	sh := func(script string) {
+		t.Helper()
+		if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v %s", script, err, out)
+		}
+	}
+	dir := t.TempDir()
+	config := filepath.Join(dir, "ntp.conf")
+	if err := os.WriteFile(config, []byte("disable kernel\nunrestrict default limited kod\nserver 192.0.2.1 iburst minpoll 0 maxpoll 1\nserver 192.0.2.2 iburst minpoll 0 maxpoll 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-ec", `read go
+		ip link set lo up
+		ip addr add 192.0.2.3/24 dev there
+		ip link set there up
+		exec setpriv --bounding-set=-sys_time --inh-caps=-sys_time "$0" -n -c "$1/ntp.conf" -f "$1/drift" -p "$1/pid"`, path, dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		if t.Failed() {
+			t.Log(said.String())
+		}
+	}()
+	sh(fmt.Sprintf(`ip link add here type veth peer name there netns %d
+		ip addr add 192.0.2.1/24 dev here
+		ip addr add 192.0.2.2/24 dev here
+		ip addr add 192.0.2.4/24 dev here
+		ip link set here up`, cmd.Process.Pid))
+	var clocks []*Clock
+	for i, dispersion := range []time.Duration{time.Millisecond, 50 * time.Millisecond} {
+		c := NewClock(-20, nil, Stated('G'<<24|'P'<<16|'S'<<8, dispersion))
+		c.Poll(t.Context())
+		s := &Server{State: c.State}
+		open(t, s, fmt.Sprintf("192.0.2.%d:123", i+1))
+		run(t, s)
+		clocks = append(clocks, c)
+	}
+	// In this thread's namespace, and not from an address that ntpd follows.
+	conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(192, 0, 2, 4)}, &net.UDPAddr{IP: net.IPv4(192, 0, 2, 3), Port: 123})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintln(stdin, "go")
+	follows := func(host byte) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		reply := make([]byte, 100)
+		for ctx.Err() == nil {
+			conn.Write(packet(4, modeClient))
+			conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+			if n, _ := conn.Read(reply); n == headerLen && reply[0]>>6 == 0 && reply[1] == 2 && reply[12] == 192 && reply[15] == host {
+				return
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		t.Fatalf("does not follow 192.0.2.%d: % x", host, reply[:headerLen])
+	}
+	follows(1)
+	clocks[0].Drain("command", "", time.Time{})
+	clocks[0].Poll(t.Context())
+	start := time.Now()
+	follows(2)
+	t.Logf("left after %v at polls of 1 s", time.Since(start).Round(100*time.Millisecond))
 }
