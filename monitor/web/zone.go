@@ -14,6 +14,7 @@ type names struct {
 	Places     []place // of clients; From is one of them
 	Here       any     // the answer as Options.Explain tells it, to From
 	Everywhere []place // the same to clients in every site, when that makes a difference
+	Rest       []place // further sites, which are not worked out
 	Fault      error
 }
 
@@ -28,8 +29,9 @@ type place struct {
 	Told         any
 }
 
-// mostPlaces bounds how many clients' answers one page works out.
-const mostPlaces = 40
+// mostTold bounds how many clients' answers one page works out, times members:
+// each looks at all of them.
+const mostTold = 6000
 
 func (p pages) zone(w http.ResponseWriter, r *http.Request, v View) {
 	name := r.URL.Query().Get("name")
@@ -44,7 +46,9 @@ func (p pages) zone(w http.ResponseWriter, r *http.Request, v View) {
 		}
 	}
 	if b.Fault == nil && b.Here != nil && len(b.Groups) > 0 && slices.Contains(b.Groups[0].Names, name) {
-		for _, at := range b.Places[:min(len(b.Places), mostPlaces)] {
+		most := min(len(b.Places), max(3, mostTold/(1+len(v.Registry.Members))))
+		b.Rest = b.Places[most:]
+		for _, at := range b.Places[:most] {
 			if at.Told, b.Fault = p.Explain(at.Client, name); b.Fault != nil {
 				break
 			}
