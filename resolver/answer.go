@@ -10,7 +10,8 @@ import (
 
 // Transport is what the answer has to know of the way a query came.
 type Transport struct {
-	TCP  bool
+	TCP  bool // or TLS
+	TLS  bool
 	UDP  int           // largest reply over UDP, 512 and up; 0: 1232 octets
 	Idle time.Duration // TCP: how long the connection may be idle after the reply; 0: not told
 	Now  time.Time     // about when the query came, for cookies, signatures and limits

@@ -33,6 +33,7 @@ type options struct {
 	nsid        bool
 	keepalive   bool
 	zoneversion bool
+	padding     bool
 }
 
 // parse reads an OPT record from its type onwards. False means FORMERR. The
@@ -73,6 +74,8 @@ func (e *edns) option(code uint16, content []byte) (ok bool) {
 		e.keepalive = true
 	case dns.EDNS0ZONEVERSION:
 		e.zoneversion = true
+	case dns.EDNS0PADDING:
+		e.padding = true
 	default:
 		return true
 	}

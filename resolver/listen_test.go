@@ -17,7 +17,7 @@ func TestPortInUse(t *testing.T) {
 	if err == nil || err.Error() != want || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
-	if err := CheckListen(s.Addrs()); err == nil {
+	if err := CheckListen(s.Addrs(), nil); err == nil {
 		t.Error("CheckListen did not see it")
 	}
 }
@@ -30,17 +30,17 @@ func TestTCPPortInUse(t *testing.T) {
 	}
 	addr := l.Addr().(*net.TCPAddr).AddrPort()
 	want := "dns " + addr.String() + "/tcp: address already in use: another server holds it (see ss -ltnp)"
-	if err := CheckListen([]netip.AddrPort{addr}); err == nil || err.Error() != want {
+	if err := CheckListen([]netip.AddrPort{addr}, nil); err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	l.Close()
-	if err := CheckListen([]netip.AddrPort{addr}); err != nil {
+	if err := CheckListen([]netip.AddrPort{addr}, nil); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestForeignAddress(t *testing.T) {
-	err := CheckListen([]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:0")})
+	err := CheckListen([]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:0")}, nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "dns 192.0.2.1:0/udp: ") || !strings.Contains(err.Error(), "no interface has this address") {
 		t.Error(err)
 	}

@@ -133,6 +133,9 @@ func (r *reply) finish(q *query, s *Snapshot, how *Transport) []byte {
 	if s.agent != "" && r.apex != nil && 4+len(s.agent) <= left {
 		r.buf = appendReport(r.buf, s.agent)
 	}
+	if q.edns.padding && how.TLS {
+		r.pad()
+	}
 	closeOPT(r.buf, opt)
 	r.counted(additionals, 1)
 	return r.buf

@@ -3,6 +3,7 @@ package resolver
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"maps"
@@ -23,8 +24,12 @@ type Config struct {
 	Loops   int              // UDP sockets an address, Linux only; default GOMAXPROCS
 	Single  bool             // take UDP packets one by one also where the system gives many at a time
 	TCP     TCPLimits
-	Limits  Limits
-	Log     *slog.Logger
+
+	TLSListen []netip.AddrPort // DNS over TLS on each, with the same limits as TCP
+	TLS       *tls.Config      // for TLSListen
+
+	Limits Limits
+	Log    *slog.Logger
 
 	Transfers *Transfers // nil: nobody may copy the zone
 }
@@ -128,12 +133,16 @@ func (s *Server) Open() error {
 			return err
 		}
 	}
+	if err := s.openTLS(); err != nil {
+		s.Close()
+		return err
+	}
 	return nil
 }
 
 // CheckListen tells whether Open would succeed: it binds and closes.
-func CheckListen(addrs []netip.AddrPort) error {
-	s := NewServer(Config{Listen: addrs, Loops: 1})
+func CheckListen(addrs, overTLS []netip.AddrPort) error {
+	s := NewServer(Config{Listen: addrs, TLSListen: overTLS, Loops: 1})
 	return errors.Join(s.Open(), s.Close())
 }
 

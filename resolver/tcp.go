@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -22,6 +23,7 @@ type tcpLoop struct {
 	server   *Server
 	listener *net.TCPListener
 	lane     int
+	tls      *tls.Config // nil: plain TCP
 	tally    tally
 	took     latency
 	buffers  sync.Pool // of *[]byte for replies, held only while answering
@@ -49,7 +51,11 @@ func (l *tcpLoop) run(running *sync.WaitGroup) {
 		conn.SetWriteBuffer(kernelBuf)
 		running.Go(func() {
 			defer place.leave()
-			l.stream(conn, place, client)
+			if l.tls != nil {
+				l.secured(conn, place, client)
+			} else {
+				l.stream(conn, place, client)
+			}
 		})
 	}
 }
@@ -118,7 +124,7 @@ func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.D
 // socket. False means that the stream has ended: by a frame of length zero, or
 // by something that gets no reply, such as a response.
 func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr, idle time.Duration) (replies, rest []byte, ok bool) {
-	how := Transport{TCP: true, Idle: idle, Now: time.Now()}
+	how := Transport{TCP: true, TLS: l.tls != nil, Idle: idle, Now: time.Now()}
 	for len(out) < flushAt && whole(in) {
 		if len(out) > 0 && transfers(in[frameLen:]) {
 			break // not by one message

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -15,6 +16,26 @@ import (
 type TLSConfig struct {
 	Cert string `yaml:"cert" doc:"PEM file: the certificate and those between it and the root."`
 	Key  string `yaml:"key" doc:"PEM file: its private key."`
+}
+
+// DNSTLSConfig says where DNS over TLS is answered.
+type DNSTLSConfig struct {
+	Listen []netip.AddrPort `yaml:"listen" doc:"Addresses and ports, such as 0.0.0.0:853; nowhere unless given."`
+	Cert   string           `yaml:"cert" doc:"PEM file: the certificate and those between it and the root."`
+	Key    string           `yaml:"key" doc:"PEM file: its private key. Both are read again when they change."`
+}
+
+// dnsTLS is nil where there is no DNS over TLS.
+func (n *node) dnsTLS() (*tls.Config, error) {
+	c := n.config.DNS.TLS
+	if len(c.Listen) == 0 {
+		return nil, nil
+	}
+	pair, err := openCertificate(TLSConfig{c.Cert, c.Key}, n.log)
+	if err != nil {
+		return nil, fail(exitInvalid, fmt.Errorf("dns.%w", err))
+	}
+	return pair.config("dot"), nil
 }
 
 // certificate is a pair of files, read again once they changed. A pair that

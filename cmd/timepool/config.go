@@ -37,6 +37,7 @@ type Config struct {
 type DNSConfig struct {
 	Listen         []netip.AddrPort `yaml:"listen" min:"1" doc:"Addresses and ports for UDP and TCP; port 53 of every address unless given."`
 	TCPConnections int              `yaml:"tcp_connections" default:"1024" min:"1" max:"65536" doc:"TCP connections held at once, TLS included; a newcomer beyond takes the place of the longest idle."`
+	TLS            DNSTLSConfig     `yaml:"tls" doc:"DNS over TLS (RFC 7858)."`
 	Allow          []netip.Prefix   `yaml:"allow" doc:"Networks that are answered, and nobody else: others get REFUSED. Of allow and deny the longer network decides."`
 	Deny           []netip.Prefix   `yaml:"deny" doc:"Networks that get no reply."`
 	RateLimit      RateLimitConfig  `yaml:"rate_limit" doc:"How often a client is answered over UDP, so that forged queries make nobody a victim."`
@@ -163,6 +164,9 @@ func loadConfig(path string) (Config, error) {
 	if s := c.Probe.Source; len(s) == 2 && s[0].Is4() == s[1].Is4() {
 		doc.Fault("wants at most one IPv4 and one IPv6 address", "probe", "source")
 	}
+	if t := c.DNS.TLS; len(t.Listen) > 0 && (t.Cert == "" || t.Key == "") {
+		doc.Fault("wants cert and key", "dns", "tls")
+	}
 	if t := c.HTTP.TLS; (t.Cert == "") != (t.Key == "") {
 		doc.Fault("wants both cert and key", "http", "tls")
 	}
@@ -185,7 +189,7 @@ func loadConfig(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("node file: %w", err)
 	}
-	paths := []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token, &c.HTTP.MemberTokens}
+	paths := []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets, &c.DNS.TLS.Cert, &c.DNS.TLS.Key, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token, &c.HTTP.MemberTokens}
 	for i := range c.DNS.Transfer.Keys {
 		paths = append(paths, &c.DNS.Transfer.Keys[i].File)
 	}

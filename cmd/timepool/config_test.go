@@ -55,9 +55,10 @@ func TestLoadConfigFaults(t *testing.T) {
 		"dns: {listen: []}\n":    "dns.listen",
 		"probe: {interval: 5}":   "probe.interval",
 		"probe: {interval: 1ms}": "probe.interval",
-		"probe: {source: [10.0.0.1, 10.0.0.2]}\n": "at most one IPv4",
-		"probe: {map: {10.0.0.1: 127.0.0.1}}\n":   "probe.map",
-		"log: {level: loud}\n":                    "log.level",
+		"probe: {source: [10.0.0.1, 10.0.0.2]}\n":     "at most one IPv4",
+		"probe: {map: {10.0.0.1: 127.0.0.1}}\n":       "probe.map",
+		"dns: {tls: {listen: [\"127.0.0.1:853\"]}}\n": "dns.tls: wants cert and key",
+		"log: {level: loud}\n":                        "log.level",
 	} {
 		path := writeFile(t, filepath.Join(t.TempDir(), "timepool.yaml"), text)
 		_, err := loadConfig(path)

@@ -34,7 +34,7 @@ var catalogue = map[string][]string{
 	"dns_rate_limit_trial_total":        {"DNS queries that dns.rate_limit would have limited, were it not for dry_run."},
 	"dns_receive_buffer_drops_total":    {"DNS queries that found a full receive buffer."},
 	"dns_unsent_replies_total":          {"DNS replies that could not be sent."},
-	"dns_tcp_connections":               {"TCP connections open now."},
+	"dns_tcp_connections":               {"TCP connections open now, those of TLS too."},
 	"dns_tcp_connections_total":         {"TCP connections taken."},
 	"dns_tcp_evicted_connections_total": {"TCP connections closed to make room for a newcomer."},
 

@@ -100,7 +100,7 @@ func (n *node) open(static bool) error {
 	if err != nil {
 		return fail(exitInvalid, err)
 	}
-	if err := resolver.CheckListen(c.DNS.Listen); err != nil {
+	if err := resolver.CheckListen(c.DNS.Listen, c.DNS.TLS.Listen); err != nil {
 		return err
 	}
 	if !static {
@@ -126,9 +126,13 @@ func (n *node) open(static bool) error {
 	if err != nil {
 		return fail(exitInvalid, err)
 	}
+	overTLS, err := n.dnsTLS()
+	if err != nil {
+		return err
+	}
 	n.dns = resolver.NewServer(resolver.Config{
 		Listen: c.DNS.Listen, Loops: n.processors, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections},
-		Limits: c.DNS.limits(), Transfers: transfers, Log: log,
+		TLSListen: c.DNS.TLS.Listen, TLS: overTLS, Limits: c.DNS.limits(), Transfers: transfers, Log: log,
 	})
 	serial := loadSerial(n.serialPath(), log)
 	g := generation{number: 1, base: registry, geoip: geoip, cookies: cookies, serial: serial}
