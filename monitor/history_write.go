@@ -58,6 +58,9 @@ func (h *History) Run(ctx context.Context) error {
 // flush writes what is pending in one transaction. What cannot be written stays
 // pending, and what comes meanwhile does too.
 func (h *History) flush() error {
+	if h.o.ReadOnly {
+		return nil
+	}
 	h.flushing.Lock()
 	defer h.flushing.Unlock()
 	h.mu.Lock()
@@ -126,7 +129,8 @@ func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []Scored) error {
 // that is full or cannot be read.
 func extend(day *bolt.Bucket, addr []byte, points []Point) error {
 	c := day.Cursor()
-	key, chunk := c.Seek(append(bytes.Clone(addr), 0xff, 0xff))
+	var chunk []byte
+	key, _ := c.Seek(append(bytes.Clone(addr), 0xff, 0xff))
 	if key == nil {
 		key, chunk = c.Last()
 	} else {

@@ -109,8 +109,11 @@ var (
 	stateWords    = [...]string{zones.Active: "active", zones.Drain: "drain", zones.Off: "off", zones.Monitor: "monitor", zones.Fallback: "fallback"}
 	unserved      = [...]string{zones.Drain: "drained", zones.Off: "off", zones.Monitor: "monitor only", zones.Fallback: ""}
 	standingWords = [...]string{zones.Out: "out", zones.Resort: "resort", zones.In: "in"}
-	outcomeWords  = [...]string{Answered: "answered", Silent: "silent", Unmeasured: "unmeasured"}
+	outcomeWords  = [...]string{Answered: "answered", Silent: "silent", Unmeasured: "unmeasured", 3: "unknown"}
 )
+
+// String is the outcome in a word: answered, silent, unmeasured.
+func (o Outcome) String() string { return outcomeWords[o&3] }
 
 // RefIDText writes a reference identifier as RFC 5905 §7.3 has it read: for
 // stratum 0 and 1 up to four ASCII characters, else an IPv4 address (or the

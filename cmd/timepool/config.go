@@ -16,16 +16,17 @@ import (
 // Config is the node file: what this process does. What the pool is stands in
 // the registry, which is the same on every node.
 type Config struct {
-	Vantage    string       `yaml:"vantage" doc:"Name of the place this node probes from; the host's name unless given."`
-	Data       string       `yaml:"data" default:"/var/lib/timepool" doc:"Folder for scores and history. Made when missing."`
-	Registry   string       `yaml:"registry" default:"/etc/timepool/pool.yaml" doc:"The pool.yaml; members.d beside it is read as well."`
-	DNS        DNSConfig    `yaml:"dns" doc:"The name server."`
-	HTTP       HTTPConfig   `yaml:"http" doc:"The pages and the API."`
-	Socket     string       `yaml:"socket" default:"/run/timepool/timepool.sock" doc:"Unix socket over which the command line talks to this node."`
-	GeoIP      string       `yaml:"geoip" doc:"MMDB file (City or Country) that places clients outside the registry's networks."`
-	Probe      ProbeConfig  `yaml:"probe" doc:"How members are measured."`
-	References []netip.Addr `yaml:"references" max:"16" doc:"NTP servers whose word on this node's clock counts, checked like members: each is to be within 10 ms. Left out, the members vote."`
-	Log        LogConfig    `yaml:"log" doc:"What is said on standard error."`
+	Vantage    string        `yaml:"vantage" doc:"Name of the place this node probes from; the host's name unless given."`
+	Data       string        `yaml:"data" default:"/var/lib/timepool" doc:"Folder for scores and history. Made when missing."`
+	Registry   string        `yaml:"registry" default:"/etc/timepool/pool.yaml" doc:"The pool.yaml; members.d beside it is read as well."`
+	DNS        DNSConfig     `yaml:"dns" doc:"The name server."`
+	HTTP       HTTPConfig    `yaml:"http" doc:"The pages and the API."`
+	Socket     string        `yaml:"socket" default:"/run/timepool/timepool.sock" doc:"Unix socket over which the command line talks to this node."`
+	GeoIP      string        `yaml:"geoip" doc:"MMDB file (City or Country) that places clients outside the registry's networks."`
+	Probe      ProbeConfig   `yaml:"probe" doc:"How members are measured."`
+	References []netip.Addr  `yaml:"references" max:"16" doc:"NTP servers whose word on this node's clock counts, checked like members: each is to be within 10 ms. Left out, the members vote."`
+	History    HistoryConfig `yaml:"history" doc:"How long the past is kept."`
+	Log        LogConfig     `yaml:"log" doc:"What is said on standard error."`
 
 	// own tells which member addresses are this host's, whose clock cannot
 	// vouch for itself; nil asks the interfaces. The demonstration's members
@@ -122,6 +123,13 @@ type ProbeConfig struct {
 type ProbeMapping struct {
 	Address netip.Addr     `yaml:",key"`
 	To      netip.AddrPort `yaml:",value"`
+}
+
+// HistoryConfig says how long the past is kept, in the data folder.
+type HistoryConfig struct {
+	Keep       time.Duration `yaml:"keep" default:"720h" min:"24h" max:"8784h" doc:"How long every check is kept."`
+	KeepRolled time.Duration `yaml:"keep_rolled" default:"17520h" min:"24h" max:"87840h" doc:"How long the least, the mean and the most of ten minutes are kept."`
+	MaxSize    int           `yaml:"max_size" default:"1024" min:"16" max:"1048576" doc:"How large the file may be, in MiB; before it is larger the oldest days go."`
 }
 
 // LogConfig says what is logged.

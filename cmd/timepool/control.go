@@ -12,17 +12,18 @@ import (
 
 // Status is what a node says of itself.
 type Status struct {
-	Version    string            `json:"version"`
-	Zone       string            `json:"zone"`
-	Generation uint64            `json:"generation"`
-	Serial     uint32            `json:"serial"`
-	Uptime     time.Duration     `json:"uptime_ns"`
-	Answering  bool              `json:"answering"` // DNS sockets are open
-	Monitor    monitor.Status    `json:"monitor"`
-	Notices    []string          `json:"notices"`     // pools on their last resort, or empty
-	Overrides  []zones.Override  `json:"overrides"`   // that count now
-	LastReload *Reload           `json:"last_reload"` // null before the first
-	Queries    map[string]uint64 `json:"queries"`     // by verdict, since the start
+	Version    string                 `json:"version"`
+	Zone       string                 `json:"zone"`
+	Generation uint64                 `json:"generation"`
+	Serial     uint32                 `json:"serial"`
+	Uptime     time.Duration          `json:"uptime_ns"`
+	Answering  bool                   `json:"answering"` // DNS sockets are open
+	Monitor    monitor.Status         `json:"monitor"`
+	Notices    []string               `json:"notices"`     // pools on their last resort, or empty
+	Overrides  []zones.Override       `json:"overrides"`   // that count now
+	History    *monitor.HistoryStatus `json:"history"`     // null when members are not measured
+	LastReload *Reload                `json:"last_reload"` // null before the first
+	Queries    map[string]uint64      `json:"queries"`     // by verdict, since the start
 }
 
 // controlServer answers the command line on the unix socket. Who may open the
@@ -47,6 +48,8 @@ func (n *node) controlServer() *http.Server {
 	})
 	mux.HandleFunc("GET /v1/explain", n.handleExplain)
 	mux.HandleFunc("GET /v1/what-if", n.handleWhatIf)
+	mux.HandleFunc("GET /v1/history", n.handleHistory)
+	mux.HandleFunc("GET /v1/backup", n.handleBackup)
 	for pattern, handler := range n.extra {
 		mux.HandleFunc(pattern, handler)
 	}
@@ -84,11 +87,16 @@ func (n *node) monitorStatus() monitor.Status {
 
 func (n *node) status() Status {
 	current := n.inForce.Load()
-	return Status{
+	s := Status{
 		Version: buildVersion(), Zone: current.registry.Zone.Name, Generation: current.number, Serial: current.snapshot.Serial,
 		Uptime: time.Since(n.started), Answering: n.dnsOpen.Load(), Monitor: n.monitorStatus(), Notices: n.notices(),
 		Overrides: append([]zones.Override{}, zones.Current(current.record, time.Now())...), LastReload: n.lastReload(), Queries: queries(n.dns.Counters()),
 	}
+	if n.history != nil {
+		h := n.history.Status()
+		s.History = &h
+	}
+	return s
 }
 
 // queries are the counts of both transports by verdict.

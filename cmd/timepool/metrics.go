@@ -53,6 +53,10 @@ var catalogue = map[string][]string{
 	"probe_checks_total": {"Checks of members by outcome.", "outcome"},
 	"probe_frozen":       {"1 while no score moves, as the node does not trust its own clock or network."},
 	"probe_booting":      {"1 while nobody has ever reached a score of 10."},
+
+	"history_size_bytes":     {"Size of the file of scores and history."},
+	"history_waiting_checks": {"Checks that are in memory and not yet on the disk."},
+	"history_write_failing":  {"1 while scores and history cannot be written."},
 }
 
 // metrics reads the node when it is scraped; nothing is counted twice and the
@@ -112,6 +116,13 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	status := n.monitorStatus()
 	s.gauge("probe_frozen", bit(status.Frozen))
 	s.gauge("probe_booting", bit(status.Booting))
+	var h monitor.HistoryStatus // of a static node all is 0
+	if n.history != nil {
+		h = n.history.Status()
+	}
+	s.gauge("history_size_bytes", float64(h.Size))
+	s.gauge("history_waiting_checks", float64(h.Waiting))
+	s.gauge("history_write_failing", bit(h.Failing != ""))
 	for outcome, word := range []string{monitor.Answered: "answered", monitor.Silent: "silent", monitor.Unmeasured: "unmeasured"} {
 		s.count("probe_checks_total", float64(n.checks[outcome].Load()), word)
 	}

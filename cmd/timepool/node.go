@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -104,7 +103,7 @@ func (n *node) open(static bool) error {
 		return err
 	}
 	if !static {
-		if n.history, err = monitor.OpenHistory(filepath.Join(c.Data, "timepool.db"), monitor.HistoryOptions{Log: log}); err != nil {
+		if n.history, err = monitor.OpenHistory(c.historyFile(), c.historyOptions(log)); err != nil {
 			return err
 		}
 		if err := n.openMonitor(); err != nil {

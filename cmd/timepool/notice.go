@@ -11,6 +11,13 @@ import (
 // nothing before DNS is open.
 func (n *node) notices() []string {
 	lines := []string{} // not nil: JSON wants [] and not null
+	if n.history != nil {
+		if s := n.history.Status(); s.Failing != "" {
+			lines = append(lines, "History cannot be written, it is kept in memory: "+s.Failing+".")
+		} else if s.Recovered != "" {
+			lines = append(lines, "History: "+s.Recovered+".")
+		}
+	}
 	if !n.dnsOpen.Load() {
 		return lines
 	}

@@ -33,15 +33,15 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	flags.StringVarP(&a.output, "output", "o", "table", "how to print: table or json")
 	flags.StringVar(&a.config, "config", "/etc/timepool/timepool.yaml", "node file")
 	flags.StringVar(&a.socket, "socket", "", "socket of the running node (default: the node file's)")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if a.output != "table" && a.output != "json" {
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if a.output != "table" && a.output != "json" && (a.output != "csv" || c.Name() != "history") {
 			return fmt.Errorf("--output %q: wants table or json", a.output)
 		}
 		return nil
 	}
 	root.AddCommand(
 		a.serveCommand(), a.checkCommand(), a.probeCommand(), a.membersCommand(), a.statusCommand(), a.reloadCommand(),
-		a.explainCommand(), a.whatIfCommand(),
+		a.explainCommand(), a.whatIfCommand(), a.historyCommand(), a.backupCommand(), a.restoreCommand(),
 		a.respondCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand(),
 	)
 	root.AddCommand(a.overrideCommands()...)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -69,7 +70,7 @@ func peerOf(ctx context.Context) string {
 }
 
 // ask calls the running node, on --socket or else the node file's, and decodes
-// its JSON answer into out.
+// its JSON answer into out, or copies it to an io.Writer as it is.
 func (a *app) ask(ctx context.Context, method, path string, out any) error {
 	socket := a.socket
 	if socket == "" {
@@ -91,6 +92,9 @@ func askSocket(ctx context.Context, socket, method, path string, out any) error 
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}
 	client := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: time.Minute}
+	if _, ok := out.(io.Writer); ok {
+		client.Timeout = 0 // a backup takes what it takes
+	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://timepool"+path, nil)
 	if err != nil {
 		return err
@@ -112,7 +116,12 @@ func askSocket(ctx context.Context, socket, method, path string, out any) error 
 		}
 		return fail(exitUnhealthy, errors.New(refusal.Error))
 	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+	if w, ok := out.(io.Writer); ok {
+		_, err = io.Copy(w, resp.Body)
+	} else {
+		err = json.NewDecoder(resp.Body).Decode(out)
+	}
+	if err != nil {
 		return fail(exitUnreachable, fmt.Errorf("socket %s: %w", socket, err))
 	}
 	return nil

@@ -12,7 +12,11 @@ import (
 type story struct {
 	monitor.Member
 	Says []string `json:"says"`
+	Last []past   `json:"last"` // checks
 }
+
+// lastChecks is how many a story has.
+const lastChecks = 8
 
 // explainMember prints what the node thinks of the member with that name or address.
 func (a *app) explainMember(ctx context.Context, name []string) error {
@@ -30,8 +34,15 @@ func (a *app) explainMember(ctx context.Context, name []string) error {
 		if i > 0 {
 			lines = append(lines, "")
 		}
-		says := members[i].Lines(time.Now())
-		stories, lines = append(stories, story{members[i], says}), append(lines, says...)
+		m := &members[i]
+		says := m.Lines(time.Now())
+		lines = append(lines, says...)
+		last, err := a.askHistory(ctx, m.Address.String(), m.Checked.Add(-24*time.Hour), time.Now())
+		if err == nil && len(last) > 0 { // a static node keeps none
+			last = last[max(0, len(last)-lastChecks):]
+			lines = append(lines, pastLines(last)...)
+		}
+		stories = append(stories, story{*m, says, last})
 	}
 	return a.show(stories, lines)
 }

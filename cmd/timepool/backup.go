@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/timepool/timepool/monitor"
+)
+
+func (a *app) backupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Write scores, overrides and history of the running node to a file, as of one moment",
+		Args:  cobra.ExactArgs(1),
+		RunE: action(func(c *cobra.Command, args []string) error {
+			made := args[0] + ".part"
+			f, err := os.OpenFile(made, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+			if err != nil {
+				return fmt.Errorf("backup: %w", err)
+			}
+			defer os.Remove(made) // it has its name when all went well
+			err = a.ask(c.Context(), "GET", "/v1/backup", f)
+			if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+				return err
+			}
+			h, err := monitor.OpenHistory(made, monitor.HistoryOptions{ReadOnly: true}) // it is whole
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(h.Close(), os.Rename(made, args[0])); err != nil {
+				return fmt.Errorf("backup: %w", err)
+			}
+			fi, err := os.Stat(args[0])
+			if err == nil {
+				_, err = fmt.Fprintf(a.out, "%s: %d octets\n", args[0], fi.Size())
+			}
+			return err
+		}),
+	}
+}
+
+// handleBackup answers GET /v1/backup with the whole store. A reader that stops
+// reading must not hold the store for ever.
+func (n *node) handleBackup(w http.ResponseWriter, _ *http.Request) {
+	if n.history == nil {
+		refuse(w, http.StatusNotFound, "static: there is nothing to back up")
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if err := n.history.Backup(patient{w, http.NewResponseController(w)}); err != nil {
+		n.log.Warn("backup", "err", err)
+		panic(http.ErrAbortHandler) // who reads sees that the end is missing
+	}
+}
+
+// patient gives a reader a while for each piece.
+type patient struct {
+	http.ResponseWriter
+	conn *http.ResponseController
+}
+
+func (p patient) Write(b []byte) (int, error) {
+	if err := p.conn.SetWriteDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return 0, err
+	}
+	return p.ResponseWriter.Write(b)
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Put a backup in the place of this node's scores, overrides and history, while none runs",
+		Args:  cobra.ExactArgs(1),
+		RunE: action(func(c *cobra.Command, args []string) error {
+			var s Status
+			switch err := a.ask(c.Context(), "GET", "/v1/status", &s); {
+			case err == nil:
+				return errors.New("restore: a timepool runs here: stop it first")
+			case !errors.Is(err, errNobody):
+				return err
+			}
+			config, err := loadConfig(a.config)
+			if err != nil {
+				return err
+			}
+			if err := monitor.Restore(config.historyFile(), args[0]); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.out, "%s is in the place of %s\n", args[0], config.historyFile())
+			return err
+		}),
+	}
+}
