@@ -192,7 +192,7 @@ func (s scrape) member(l *monitor.Member, answers float64) {
 		return
 	}
 	s.gauge("member_last_check_timestamp_seconds", epochSeconds(l.Checked), labels...)
-	if l.RTT > 0 {
+	if l.Outcome == "answered" && l.Stratum > 0 {
 		s.gauge("member_offset_seconds", l.Offset.Seconds(), labels...)
 		s.gauge("member_round_trip_seconds", l.RTT.Seconds(), labels...)
 	}

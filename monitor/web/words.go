@@ -35,6 +35,7 @@ var words = template.FuncMap{
 	"chips":    chips,
 	"words":    func() []string { return []string{"in", "resort", "out", "drain", "off", "monitor", "fallback"} },
 	"opposite": func(d time.Duration) time.Duration { return -d },
+	"timed":    func(m monitor.Member) bool { return m.RTT > 0 || m.Outcome == "answered" && m.Stratum > 0 }, // on this very host there may be no round trip to measure
 	"least":    func(a, b int) int { return min(a, b) },
 	"minus":    func(a, b int) int { return a - b },
 	"minusf":   func(a, b float64) float64 { return a - b },
