@@ -3,6 +3,7 @@ package monitor
 import (
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,22 +126,22 @@ func TestBoardBelievesItsReferences(t *testing.T) {
 func TestBoardSeesItsClockStepped(t *testing.T) {
 	for _, members := range []int{2, 5} {
 		synctest.Test(t, func(t *testing.T) {
-			wrong := time.Duration(0)
+			var wrong atomic.Int64 // nanoseconds
 			b := NewBoard(BoardOptions{Vantage: "fra", Own: func(netip.Addr) bool { return false },
-				Wall: func() time.Time { return time.Now().Round(0).Add(wrong) }})
+				Wall: func() time.Time { return time.Now().Round(0).Add(time.Duration(wrong.Load())) }})
 			b.Watch(pool(members))
 			running(t, b)
 			for range 150 {
 				b.round(members, good())
 			}
 			before := b.Scores()
-			wrong = -5 * time.Second
+			wrong.Store(int64(-5 * time.Second))
 			b.round(members, off(5*time.Second))
 			b.round(members, off(5*time.Second))
 			if s := b.Status(); !s.Frozen {
 				t.Errorf("not frozen: %+v", s)
 			}
-			wrong = 0 // and back
+			wrong.Store(0) // and back
 			time.Sleep(2 * time.Second)
 			if s := b.Status(); !s.Frozen || !strings.Contains(s.Warning, "stepped by +5 s") {
 				t.Errorf("%+v", s)
