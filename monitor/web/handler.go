@@ -63,7 +63,7 @@ func (p pages) routes() map[string]func(http.ResponseWriter, *http.Request, View
 		"/api/v1/members/{name}":   member,
 		"/api/v1/status":           status,
 		"/api/v1/explain":          p.explain,
-		"/healthz":                 func(w http.ResponseWriter, _ *http.Request, _ View) { say(w, http.StatusOK, "ok") },
+		"/healthz":                 func(w http.ResponseWriter, _ *http.Request, v View) { say(w, http.StatusOK, health(v)) },
 		"/readyz":                  p.ready,
 	}
 }
@@ -103,4 +103,12 @@ func say(w http.ResponseWriter, code int, line string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
 	_, _ = w.Write([]byte(line + "\n")) // a reader that left needs no answer
+}
+
+// health is "ok" for a process that lives; a freeze is said, and mends itself.
+func health(v View) string {
+	if v.Status.Frozen {
+		return "ok, but " + v.Status.Warning
+	}
+	return "ok"
 }

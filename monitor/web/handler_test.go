@@ -179,8 +179,12 @@ func TestBeforeTheFirstRegistry(t *testing.T) {
 	if w := get(t, v, "GET", "localhost", "/readyz"); w.Code != 503 || w.Body.String() != "no registry yet\n" {
 		t.Errorf("readyz: %d %q", w.Code, w.Body)
 	}
-	if w := get(t, v, "GET", "localhost", "/healthz"); w.Code != 200 {
-		t.Errorf("healthz: %d", w.Code)
+	if w := get(t, v, "GET", "localhost", "/healthz"); w.Code != 200 || w.Body.String() != "ok\n" {
+		t.Errorf("healthz: %d %q", w.Code, w.Body)
+	}
+	v.Status = monitor.Status{Frozen: true, Warning: "frozen: odd one out"}
+	if w := get(t, v, "GET", "localhost", "/healthz"); w.Code != 200 || w.Body.String() != "ok, but frozen: odd one out\n" {
+		t.Errorf("healthz of a frozen node: %d %q", w.Code, w.Body)
 	}
 }
 
