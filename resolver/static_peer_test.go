@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -230,10 +231,12 @@ func askPeer(t testing.TB, conn net.Conn, query []byte) *dns.Msg {
 	if _, err := conn.Write(query); err != nil {
 		t.Fatal(err)
 	}
-	buf := make([]byte, 65535)
-	n, err := conn.Read(buf)
-	if err != nil {
-		t.Fatal(err)
+	buf, n := make([]byte, 65535), 0
+	for n < 2 || !bytes.Equal(buf[:2], query[:2]) { // an earlier question may have been asked twice
+		var err error
+		if n, err = conn.Read(buf); err != nil {
+			t.Fatal(err)
+		}
 	}
 	m := new(dns.Msg)
 	if err := m.Unpack(buf[:n]); err != nil {

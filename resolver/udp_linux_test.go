@@ -5,6 +5,7 @@ package resolver
 import (
 	"net"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,4 +80,30 @@ func TestBatchAllocatesNothing(t *testing.T) {
 	if n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// TestOverrun: what a full socket loses is counted.
+func TestOverrun(t *testing.T) {
+	bothLoops(t, func(t *testing.T, single bool) {
+		s := NewServer(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Loops: 1, Single: single})
+		if err := s.Open(); err != nil { // and nobody reads
+			t.Fatal(err)
+		}
+		defer s.Close()
+		raw, err := s.udp[0].socket().SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := dial(t, "udp", s)
+		for range 100 {
+			conn.Write(make([]byte, 1000))
+		}
+		if n := s.Counters().Overrun; n < 80 || n > 99 {
+			t.Errorf("%d of 100", n)
+		}
+	})
 }
