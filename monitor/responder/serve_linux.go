@@ -3,6 +3,7 @@
 package responder
 
 import (
+	"net"
 	"os"
 	"syscall"
 	"time"
@@ -93,9 +94,13 @@ func (s *Server) serve(sk *socket) error {
 	defer file.Close()
 	fd, r := file.Fd(), newRing()
 	for {
+		// Before as well: close may have come while detach was under way.
+		if sk.closed.Load() {
+			return net.ErrClosed
+		}
 		n, errno := r.receive(fd)
 		if sk.closed.Load() {
-			return nil
+			return net.ErrClosed
 		}
 		switch errno {
 		case 0:
