@@ -125,7 +125,7 @@ func (c *Clock) announce(a Announcement) {
 		return
 	}
 	is, old := &a.State, &was.State
-	if was.Why != errNotAsked && was.Source == a.Source && (was.Why == nil) == (a.Why == nil) && slices.Equal(was.Drains, a.Drains) &&
+	if !errors.Is(was.Why, errNotAsked) && was.Source == a.Source && (was.Why == nil) == (a.Why == nil) && slices.Equal(was.Drains, a.Drains) &&
 		old.Stratum == is.Stratum && old.Leap == is.Leap && old.RefID == is.RefID {
 		return
 	}
