@@ -81,6 +81,17 @@ func (p *Prober) dispatch(ctx context.Context, work chan<- *target) {
 	}
 }
 
+// Lag returns how late the check is that is due next, 0 when it is not: whether
+// Parallel and Rate are enough for as many as are watched.
+func (p *Prober) Lag() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) == 0 {
+		return 0
+	}
+	return max(0, time.Since(p.queue[0].due))
+}
+
 // take removes and returns the target that is due, or says how long to wait.
 func (p *Prober) take(now time.Time) (*target, time.Duration) {
 	p.mu.Lock()

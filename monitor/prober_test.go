@@ -549,6 +549,21 @@ func BenchmarkWatch(b *testing.B) {
 
 // With a rate no more exchanges begin, however many are due, and all still come
 // about.
+// TestLag: a rate that is too low for so many shows.
+func TestLag(t *testing.T) {
+	for rate, late := range map[int]bool{10: true, 0: false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newField(t).prober()
+			p.Rate, p.Eager, p.Parallel = rate, true, 500
+			p.Watch(addrs(500))
+			run(t, p, 20*time.Second)
+			if lag := p.Lag(); (lag > 5*time.Second) != late || !late && lag > 0 {
+				t.Errorf("rate %d: checks are late by %v", rate, lag)
+			}
+		})
+	}
+}
+
 func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newField(t)

@@ -52,6 +52,7 @@ var catalogue = map[string][]string{
 
 	"probe_checks_total": {"Checks of members by outcome.", "outcome"},
 	"probe_frozen":       {"1 while no score moves, as the node does not trust its own clock or network."},
+	"probe_lag_seconds":  {"How late the check is that is due next."},
 	"probe_booting":      {"1 while nobody has ever reached a score of 10."},
 
 	"history_size_bytes":     {"Size of the file of scores and history."},
@@ -116,6 +117,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	status := n.monitorStatus()
 	s.gauge("probe_frozen", bit(status.Frozen))
 	s.gauge("probe_booting", bit(status.Booting))
+	s.gauge("probe_lag_seconds", n.lag().Seconds())
 	var h monitor.HistoryStatus // of a static node all is 0
 	if n.history != nil {
 		h = n.history.Status()

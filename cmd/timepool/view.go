@@ -18,7 +18,7 @@ func (n *node) view() web.View {
 	v := web.View{
 		Registry: current.registry, Members: n.members(), Status: n.monitorStatus(), Notices: n.notices(), Generation: current.number,
 		Serial: current.snapshot.Serial, Version: buildVersion(), Started: n.started, Published: current.published,
-		Vantage: n.config.Vantage, Queries: queries(n.dns.Counters()), Reloads: n.remembered(), Overrides: zones.Current(current.record, time.Now()),
+		Vantage: n.config.Vantage, Lag: n.lag(), Queries: queries(n.dns.Counters()), Reloads: n.remembered(), Overrides: zones.Current(current.record, time.Now()),
 	}
 	if n.dnsOpen.Load() {
 		v.Listen = n.dns.Addrs()
@@ -30,6 +30,14 @@ func (n *node) view() web.View {
 		v.Ready = errNotAnswering
 	}
 	return v
+}
+
+// lag is how late the probes are; 0 where nobody is probed.
+func (n *node) lag() time.Duration {
+	if n.prober == nil {
+		return 0
+	}
+	return n.prober.Lag()
 }
 
 // webOptions are what the pages ask of the other rooms.

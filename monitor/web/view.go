@@ -23,6 +23,7 @@ type View struct {
 	Ready      error     // why the node should not be asked yet; nil when it should
 
 	Vantage string           // where this node probes from
+	Lag     time.Duration    // how late its probes are
 	Listen  []netip.AddrPort // where DNS is answered; none until it is
 	Queries map[string]uint64
 	Reloads []Reload // newest first, as far as they are remembered
