@@ -117,6 +117,15 @@ func (n *node) openDNS(ctx context.Context, g *errgroup.Group) error {
 // republish builds what is in force again with the scores of now.
 func (n *node) republish() error { return n.publish(*n.inForce.Load()) }
 
+// workers is how many goroutines build: as many as there are processors until
+// DNS is open, then half of them, for the queries have the others.
+func (n *node) workers() int {
+	if n.dnsOpen.Load() {
+		return max(1, n.processors/2)
+	}
+	return n.processors
+}
+
 // publish builds g with the scores of now and puts it in force. On an error
 // what was in force stays.
 func (n *node) publish(g generation) error {
@@ -135,7 +144,7 @@ func (n *node) publish(g generation) error {
 	g.serial, g.serialDue = kept.next(g.registry, time.Now())
 	var err error
 	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{
-		Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous, Workers: n.processors,
+		Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous, Workers: n.workers(),
 		Version: buildVersion(), Generation: g.number, Started: n.started, Tell: n.tell,
 		Identity: n.config.DNS.Identity, Software: n.config.DNS.Version, Hide: n.config.DNS.Hide, Cookies: g.cookies,
 	})
