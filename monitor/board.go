@@ -26,6 +26,10 @@ type BoardOptions struct {
 	// References are servers whose word on the clock of this node counts, instead
 	// of the members'. Their checks are recorded like those of members.
 	References []netip.Addr
+	// Smeared is what a leap second that is spread over a day adds to a clock at
+	// that instant; where that is in doubt, what comes nearer to offset. nil: no
+	// leap second is known, and who smears one is measured wrong.
+	Smeared func(at time.Time, offset time.Duration) time.Duration
 	// Now is the clock, with its monotonic reading. nil: time.Now.
 	Now func() time.Time
 	// Wall is the clock that offsets are measured against. nil: that of Now.
@@ -96,6 +100,7 @@ type host struct {
 	addrs  []netip.Addr
 	own    bool
 	paused bool
+	smears bool // leap seconds, as the registry says
 }
 
 // NewBoard returns a Board that watches nothing yet.
@@ -140,7 +145,7 @@ func (b *Board) Watch(reg *zones.Registry) {
 		if m.State == zones.Off {
 			continue
 		}
-		b.hosts = append(b.hosts, host{m.Name, m.Site, m.Addresses, slices.ContainsFunc(m.Addresses, own), m.Paused})
+		b.hosts = append(b.hosts, host{m.Name, m.Site, m.Addresses, slices.ContainsFunc(m.Addresses, own), m.Paused, m.Smear})
 		for _, a := range m.Addresses {
 			v := &verdict{since: now.Round(0), host: len(b.hosts) - 1, servable: m.Servable(), paused: m.Paused}
 			if was := old[a]; was != nil {
@@ -188,6 +193,7 @@ func (b *Board) Record(s Sample) Row {
 	e := b.entry(Key{s.Addr, s.Vantage})
 	v := b.watched[s.Addr]
 	prev, first := e.row, e.heard.IsZero()
+	b.unsmear(&s, v != nil && b.hosts[v.host].smears)
 	e.row.Sample, e.heard = s, now
 	b.stepped(now)
 	for _, r := range b.references {

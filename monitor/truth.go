@@ -97,8 +97,7 @@ func (t *Truth) leaps(ws []witness) {
 	var smears []string
 	for _, w := range ws {
 		says[w.leap&3] = append(says[w.leap&3], w.name)
-		// chronyd while it smooths time, ntpd while it smears
-		if w.stratum > 1 && (w.refid == 0x7F7F01FF || w.refid>>24 == 254) {
+		if saysSmear(w.refid) || w.refid == 0x7F7F01FF { // chronyd while it smooths time
 			smears = append(smears, w.name)
 		}
 	}

@@ -117,6 +117,7 @@ type Member struct {
 	State     State        `yaml:"state" default:"active" enum:"active drain off monitor fallback" doc:"drain: not handed out, still probed; off: neither; monitor: never handed out, probed; fallback: handed out where active ones cannot meet the floor."`
 	Reason    string       `yaml:"reason" max:"200" doc:"Why the state is not active, for people."`
 	Tags      []string     `yaml:"tags" max:"64" form:"tag" doc:"What pools choose by."`
+	Smear     bool         `yaml:"smear" doc:"It spreads leap seconds from noon to noon UTC and is judged by that; nodes with leap_file know when."`
 	Line      string       `yaml:"-"`               // "pool.yaml:41", for messages
 	Paused    bool         `yaml:"-" diff:"paused"` // in a maintenance window, by Registry.At: its score stands, nobody is woken
 }

@@ -88,6 +88,7 @@ var keys = map[string]map[string]struct{ good, bad, beyond []string }{
 		"addresses": {good: []string{"[10.0.0.1, 'fd00::1']"}, bad: []string{"[]", "10.0.0.1", "[ntp1]", "[10.0.0.0/8]", "['fe80::1%eth0']", "[5]"}, beyond: []string{"[0.0.0.0]", "[224.0.0.1]", "['fe80::1']", "[10.0.0.1, 10.0.0.1]"}},
 		"site":      {good: []string{"fra"}, bad: []string{"5", "[fra]"}, beyond: []string{"tyo"}},
 		"netspeed":  {good: []string{"0", "1000000000"}, bad: []string{"-1", "1000000001", "fast", "1.5"}, beyond: []string{"010"}},
+		"smear":     {good: []string{"true", "false"}, bad: []string{"1", "linear"}},
 		"state":     {good: []string{"active", "drain", "off", "monitor", "fallback"}, bad: []string{"Active", "on", "true", "5", ""}},
 		"reason":    {good: []string{"CHG-4711", "''", "größer"}, bad: []string{"4711", `"a\nb"`, `"\e"`, strings.Repeat("x", 201)}},
 		"tags":      {good: []string{"[]", "[x, y-1, Z.z]"}, bad: []string{"x", "[a b]", "[5]", "['']"}},

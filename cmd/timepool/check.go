@@ -50,6 +50,8 @@ func (a *app) check(path string) error {
 		if err == nil {
 			geoip, err = openGeoFile(c.GeoIP)
 			r.Faults = append(r.Faults, faultLines(err)...)
+			_, err = readLeaps(c.LeapFile)
+			r.Faults = append(r.Faults, faultLines(err)...)
 			_, err = readSecrets(c.DNS.CookieSecrets, nil)
 			r.Faults = append(r.Faults, faultLines(err)...)
 			_, err = c.DNS.Transfer.transfers()

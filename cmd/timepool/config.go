@@ -25,6 +25,7 @@ type Config struct {
 	GeoIP      string        `yaml:"geoip" doc:"MMDB file (City or Country) that places clients outside the registry's networks."`
 	Probe      ProbeConfig   `yaml:"probe" doc:"How members are measured."`
 	References []netip.Addr  `yaml:"references" max:"16" doc:"NTP servers whose word on this node's clock counts, checked like members: each is to be within 10 ms. Left out, the members vote."`
+	LeapFile   string        `yaml:"leap_file" doc:"A leap-seconds.list (Debian: /usr/share/zoneinfo/leap-seconds.list): members that smear a leap second are judged by smeared time on that day. Not where this node's own clock smears."`
 	History    HistoryConfig `yaml:"history" doc:"How long the past is kept."`
 	Log        LogConfig     `yaml:"log" doc:"What is said on standard error."`
 
@@ -197,7 +198,7 @@ func loadConfig(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("node file: %w", err)
 	}
-	paths := []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.DNS.CookieSecrets, &c.DNS.TLS.Cert, &c.DNS.TLS.Key, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token, &c.HTTP.MemberTokens}
+	paths := []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.LeapFile, &c.DNS.CookieSecrets, &c.DNS.TLS.Cert, &c.DNS.TLS.Key, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token, &c.HTTP.MemberTokens}
 	for i := range c.DNS.Transfer.Keys {
 		paths = append(paths, &c.DNS.Transfer.Keys[i].File)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// reload reads the registry, the GeoIP file and the cookie secrets again and takes them, or says
-// why not. A registry that reads the same is accepted and changes nothing.
+// reload reads the registry, the GeoIP file, the leap file and the cookie secrets again and takes
+// them, or says why not. A registry that reads the same is accepted and changes nothing.
 func (n *node) reload(force bool) Reload {
 	r := n.tryReload(force)
 	r.Changes = append([]string{}, r.Changes...) // JSON wants [] and not null
@@ -52,6 +52,12 @@ func (n *node) tryReload(force bool) Reload {
 	if geoip != current.geoip {
 		changes = append(changes, "geoip: "+n.config.GeoIP+" read again")
 		next.geoip = geoip
+	}
+	if next.leaps, err = readLeaps(n.config.LeapFile); err != nil {
+		return Reload{Why: err.Error()}
+	}
+	if next.leaps != nil && !next.leaps.Expires.Equal(current.leaps.Expires) { // which every edition moves
+		changes = append(changes, "leap file: "+n.config.LeapFile+" read again")
 	}
 	if next.cookies, err = readSecrets(n.config.DNS.CookieSecrets, current.cookies); err != nil {
 		return Reload{Why: err.Error()}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/timepool/timepool/monitor"
+	"github.com/timepool/timepool/monitor/responder"
 	"github.com/timepool/timepool/monitor/web"
 	"github.com/timepool/timepool/resolver"
 	"github.com/timepool/timepool/zones"
@@ -60,6 +61,7 @@ type generation struct {
 	registry  *zones.Registry  // base with the overrides and maintenance windows of now …
 	changes   time.Time        // … and when those change next; zero: never
 	geoip     geoFile
+	leaps     *responder.Leaps // nil: none are known
 	cookies   []resolver.Secret
 	atlas     *zones.Atlas
 	scores    zones.Scores
@@ -95,6 +97,10 @@ func (n *node) open(static bool) error {
 		return fail(exitInvalid, err)
 	}
 	n.warn(registry)
+	leaps, err := readLeaps(c.LeapFile)
+	if err != nil {
+		return fail(exitInvalid, err)
+	}
 	cookies, err := readSecrets(c.DNS.CookieSecrets, nil)
 	if err != nil {
 		return fail(exitInvalid, err)
@@ -134,7 +140,7 @@ func (n *node) open(static bool) error {
 		TLSListen: c.DNS.TLS.Listen, TLS: overTLS, Limits: c.DNS.limits(), Transfers: transfers, Log: log,
 	})
 	serial := loadSerial(n.serialPath(), log)
-	g := generation{number: 1, base: registry, geoip: geoip, cookies: cookies, serial: serial}
+	g := generation{number: 1, base: registry, geoip: geoip, leaps: leaps, cookies: cookies, serial: serial}
 	if n.history != nil {
 		if g.record, err = n.history.Overrides(); err != nil {
 			return err
@@ -155,6 +161,9 @@ func (n *node) openMonitor() error {
 	n.board = monitor.NewBoard(monitor.BoardOptions{
 		Vantage: n.config.Vantage, Interval: p.Interval, Rows: rows, Keep: n.history.Put, Own: n.config.own,
 		References: n.config.References,
+		Smeared: func(at time.Time, offset time.Duration) time.Duration {
+			return n.inForce.Load().leaps.Smeared(at, offset)
+		},
 	})
 	n.prober = &monitor.Prober{
 		Vantage: n.config.Vantage, Interval: p.Interval, Gap: p.Gap, Timeout: p.Timeout, Samples: p.Samples,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"time"
 
 	"github.com/timepool/timepool/resolver"
 	"github.com/timepool/timepool/zones"
@@ -18,10 +19,13 @@ func (n *node) notices() []string {
 			lines = append(lines, "History: "+s.Recovered+".")
 		}
 	}
+	current := n.inForce.Load()
+	if l := current.leaps; l != nil && time.Now().After(l.Expires) {
+		lines = append(lines, "Leap file: it expired on "+l.Expires.Format(time.DateOnly)+", so leap seconds to come are not known.")
+	}
 	if !n.dnsOpen.Load() {
 		return lines
 	}
-	current := n.inForce.Load()
 	stats := current.snapshot.Stats()
 	for _, l := range stats.Resort {
 		lines = append(lines, "Last resort: "+l.String()+": nobody is in, so members that merely fell silent are handed out.")

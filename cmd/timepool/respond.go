@@ -168,21 +168,29 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 // clock announces what sources and the leap file say.
 func (f *respondFlags) clock(log *slog.Logger, sources []responder.Source) (*responder.Clock, error) {
 	c := responder.NewClock(responder.Precision(), log, sources...)
-	if c.Smear = f.smear; f.leaps == "" {
-		if f.smear {
-			return nil, errors.New("--smear: needs --leap-file, to know when")
-		}
-		return c, nil
+	if c.Smear = f.smear; f.smear && f.leaps == "" {
+		return nil, errors.New("--smear: needs --leap-file, to know when")
 	}
-	file, err := os.Open(f.leaps)
-	if err == nil {
-		defer file.Close()
-		c.Leaps, err = responder.ReadLeaps(file)
+	var err error
+	c.Leaps, err = readLeaps(f.leaps)
+	return c, err
+}
+
+// readLeaps reads a leap-seconds.list; nil for "".
+func readLeaps(path string) (*responder.Leaps, error) {
+	if path == "" {
+		return nil, nil
 	}
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("--leap-file %s: %w", f.leaps, err)
+		return nil, fmt.Errorf("leap file: %w", err)
 	}
-	return c, nil
+	defer file.Close()
+	l, err := responder.ReadLeaps(file)
+	if err != nil {
+		return nil, fmt.Errorf("leap file %s: %w", path, err)
+	}
+	return l, nil
 }
 
 func (f *respondFlags) sources() ([]responder.Source, error) {

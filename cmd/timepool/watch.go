@@ -136,7 +136,7 @@ func (w *watcher) concerns(e fsnotify.Event) bool {
 // watchedPaths are the files an edit may touch.
 func (n *node) watchedPaths() []string {
 	paths := []string{n.config.Registry, filepath.Join(filepath.Dir(n.config.Registry), "members.d", "*.yaml")}
-	for _, p := range []string{n.config.GeoIP, n.config.DNS.CookieSecrets} {
+	for _, p := range []string{n.config.GeoIP, n.config.LeapFile, n.config.DNS.CookieSecrets} {
 		if p != "" {
 			paths = append(paths, p)
 		}

@@ -17,10 +17,11 @@ type Leaps struct {
 	steps   []step    // oldest first
 }
 
-// step is a leap second: the first instant after it, and whether one was inserted.
+// step is a leap second: the first instant after it, and what was inserted: 1 s,
+// or −1 s where it was deleted.
 type step struct {
 	at     time.Time
-	insert bool
+	second time.Duration
 }
 
 // ReadLeaps reads a leap-seconds.list. A file whose SHA-1 line is missing or
@@ -61,7 +62,11 @@ func ReadLeaps(r io.Reader) (*Leaps, error) {
 			}
 		case mark[0] != '#' && len(numbers) == 2:
 			if at := time.Unix(numbers[0]-unixEra0, 0).UTC(); last >= 0 {
-				l.steps = append(l.steps, step{at, numbers[1] > last})
+				second := time.Second
+				if numbers[1] < last {
+					second = -second
+				}
+				l.steps = append(l.steps, step{at, second})
 			}
 			last = numbers[1]
 		default:
@@ -109,9 +114,9 @@ func (c *Clock) leap(s *State, now time.Time) (err error) {
 		return err
 	}
 	if next, ok := c.Leaps.near(now, 2*smearHalf); ok && err == nil && now.Before(next.at) {
-		s.Leap = 2
-		if next.insert {
-			s.Leap = 1
+		s.Leap = 1
+		if next.second < 0 {
+			s.Leap = 2
 		}
 	}
 	return err

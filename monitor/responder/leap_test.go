@@ -49,7 +49,7 @@ func TestReadLeaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := l.steps[len(l.steps)-1]
-	if len(l.steps) != 27 || !last.insert || last.at != time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC) || l.Expires.Year() < 2025 {
+	if len(l.steps) != 27 || last.second != time.Second || last.at != time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC) || l.Expires.Year() < 2025 {
 		t.Errorf("%d leap seconds, the last %+v, expires %v", len(l.steps), last, l.Expires)
 	}
 	for name, text := range map[string]string{
@@ -169,14 +169,14 @@ func TestSmear(t *testing.T) {
 func TestSmearOverTheStep(t *testing.T) {
 	at := time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC)
 	c := &Clock{Leaps: until2100(t), Smear: true}
-	first := c.smearing(step{at, true}, at.Add(-4*time.Second))
-	if again := c.smearing(step{at, true}, at.Add(-2*time.Second)); again != first {
+	first := c.smearing(step{at, time.Second}, at.Add(-4*time.Second))
+	if again := c.smearing(step{at, time.Second}, at.Add(-2*time.Second)); again != first {
 		t.Error("another base just before the step")
 	}
 	// time.Now carries both clocks; m.base and now differ by the monotonic one.
 	base := time.Now()
-	m := &smear{noon: base.Add(-smearHalf).Round(0), total: 2*smearHalf + time.Second, base: base, past: smearHalf}
-	if got, want := m.offset(base.Add(time.Second)), -time.Duration(float64(smearHalf+time.Second)/float64(m.total)*1e9); (got - want).Abs() > time.Microsecond {
+	m := &smear{step{base.Round(0), time.Second}, base, smearHalf}
+	if got, want := m.offset(base.Add(time.Second)), -(smearHalf+time.Second)/86401; (got - want).Abs() > time.Microsecond {
 		t.Errorf("%v, want %v", got, want)
 	}
 	state := State{Stratum: 1, smear: m}
@@ -185,5 +185,57 @@ func TestSmearOverTheStep(t *testing.T) {
 	reply := fill(nil, request, now, now, 0, &state)
 	if got := stampIn(reply, 40).Sub(now); got > -499*time.Millisecond || got < -502*time.Millisecond {
 		t.Errorf("half way through, %v is added", got)
+	}
+}
+
+// What is served and what is scored as right agree over the whole day, the
+// second itself included, whenever the clock that compares steps.
+func TestSmeared(t *testing.T) {
+	leaps := until2100(t)
+	for _, x := range []struct {
+		at     time.Time
+		second time.Duration
+	}{
+		{time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC), time.Second},
+		{time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), -time.Second},
+	} {
+		noon, total := x.at.Add(-smearHalf), 2*smearHalf+x.second
+		near := func(what string, got, want time.Duration) {
+			t.Helper()
+			if (got - want).Abs() > time.Microsecond {
+				t.Fatalf("%v: %s: %v, want %v", x.at, what, got, want)
+			}
+		}
+		check := func(past, late time.Duration) { // true time, and by how much the clock that compares steps late
+			t.Helper()
+			wall := noon.Add(past)
+			if past >= smearHalf+late {
+				wall = wall.Add(-x.second)
+			}
+			served := noon.Add(time.Duration(float64(past) / float64(total) * float64(2*smearHalf)))
+			offset := served.Sub(wall)
+			near(past.String()+" after noon", leaps.Smeared(wall, offset), offset)
+		}
+		for past := time.Millisecond; past < total; past += 613 * time.Millisecond {
+			check(past, 0)
+		}
+		for late := -2 * time.Second; late <= 2*time.Second; late += 500 * time.Millisecond {
+			for past := smearHalf - 20*time.Second; past < smearHalf+20*time.Second; past += 10 * time.Millisecond {
+				check(past, late)
+			}
+		}
+		// One that steps with the clock that compares is as wrong as it is.
+		near("at six, of one that steps", leaps.Smeared(x.at.Add(-smearHalf/2), 0).Round(10*time.Microsecond), -x.second/4)
+		near("at midnight, of one that steps", leaps.Smeared(x.at, 0).Abs().Round(time.Millisecond), time.Second/2)
+		for _, quiet := range []time.Duration{-smearHalf, smearHalf, -30 * 24 * time.Hour} {
+			near("on another day", leaps.Smeared(x.at.Add(quiet), time.Second), 0)
+		}
+	}
+	late := *leaps
+	late.Expires = time.Date(2016, 12, 28, 0, 0, 0, 0, time.UTC)
+	for _, l := range []*Leaps{nil, &late} {
+		if got := l.Smeared(time.Date(2016, 12, 31, 18, 0, 0, 0, time.UTC), 0); got != 0 {
+			t.Errorf("%+v: %v", l, got)
+		}
 	}
 }
