@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,11 +20,11 @@ import (
 )
 
 // The layout of the store. meta holds the format under its own name; rows has
-// one value a Row (rowKey). The others have a bucket a day (dayKey): open has
-// the chunks of the day that goes on, small ones so that a check costs little
-// to add (addrPrefix and the time of the first check); once the day is over, raw
-// and rolled have one chunk an address (addrPrefix).
-const historyFormat = 2
+// one value a Row (rowKey), overrides one an override. The others have a bucket
+// a day (dayKey): open has the chunks of the day that goes on, small ones so
+// that a check costs little to add (addrPrefix and the time of the first check);
+// once the day is over, raw and rolled have one chunk an address (addrPrefix).
+const historyFormat = 3
 
 var (
 	bucketMeta   = []byte("meta")
@@ -32,6 +33,8 @@ var (
 	bucketRaw    = []byte("raw")
 	bucketRolled = []byte("rolled")
 	keyFormat    = []byte("format")
+
+	buckets = [][]byte{bucketMeta, bucketRows, bucketOverrides, bucketOpen, bucketRaw, bucketRolled}
 )
 
 // HistoryOptions says how a History keeps.
@@ -60,7 +63,7 @@ type History struct {
 	mu      sync.Mutex
 	rows    map[Key]Row // not yet written
 	samples []Scored    // not yet written, oldest first
-	flight  int         // of those, from the front, being written now
+	writing []Scored    // being written now, older than those
 	lost    int         // samples given up since the last write that worked
 	failing error       // why the last write failed; nil when it did not
 	broken  error       // the store turned out damaged and is not touched any more
@@ -78,8 +81,8 @@ type HistoryStatus struct {
 // OpenHistory opens the store at path, usually timepool.db in the data folder,
 // or makes it, and the folder too. It verifies the store, so that a torn one
 // does not crash us later: what is whole of it is kept, and Status and the log
-// say what was lost. One of an older format is brought over. Errors are one
-// line that names the file and the mend.
+// say what was lost. One of another format or program is an error and stays as
+// it is. Errors are one line that names the file and the mend.
 func OpenHistory(path string, o HistoryOptions) (*History, error) {
 	o.Keep, o.KeepRolled, o.MaxSize = cmp.Or(o.Keep, 30*24*time.Hour), cmp.Or(o.KeepRolled, 730*24*time.Hour), cmp.Or(o.MaxSize, 1<<30)
 	h := &History{path: path, o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), rows: map[Key]Row{}}
@@ -101,17 +104,15 @@ func OpenHistory(path string, o HistoryOptions) (*History, error) {
 	return h, nil
 }
 
-func (h *History) open() (err error) {
-	if fi, e := os.Stat(h.path); e == nil && fi.Mode().IsRegular() && fi.Size() > 0 {
-		err = h.verify(fi.Size())
-	}
-	if err == nil {
-		err = h.bolt(h.o.ReadOnly)
-	}
-	if err != nil {
+func (h *History) open() error {
+	if err := h.verify(); err != nil {
 		return err
 	}
-	if err = h.claim(); err != nil {
+	if err := h.bolt(h.o.ReadOnly); err != nil {
+		return err
+	}
+	err := h.claim()
+	if err != nil {
 		_ = h.db.Close()
 	}
 	return err
@@ -119,20 +120,36 @@ func (h *History) open() (err error) {
 
 // verify checks the file under bbolt's lock, so that nobody writes meanwhile.
 // Open for reading bbolt looks at no more than the head.
-func (h *History) verify(size int64) error {
+func (h *History) verify() error {
+	if fi, err := os.Stat(h.path); err != nil || !fi.Mode().IsRegular() || fi.Size() == 0 {
+		return nil // bbolt makes it, or says what is wrong with it
+	}
 	if err := h.bolt(true); err != nil {
 		return err
 	}
 	defer h.db.Close()
+	w := walker{quick: !h.o.ReadOnly}
+	if err := h.walk(&w); err != nil {
+		return err
+	}
+	if w.why != nil {
+		return damage{h.path, w.why}
+	}
+	return nil
+}
+
+// walk has w walk the file.
+func (h *History) walk(w *walker) error {
 	f, err := os.Open(h.path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := verifyFile(f, size); err != nil {
-		return damage{h.path, err}
+	fi, err := f.Stat()
+	if err == nil {
+		w.walk(f, fi.Size())
 	}
-	return nil
+	return err
 }
 
 func (h *History) bolt(readOnly bool) (err error) {
@@ -150,43 +167,50 @@ func (h *History) bolt(readOnly bool) (err error) {
 	return nil
 }
 
-// claim refuses what is not ours or newer than us, and makes a new file or one
-// of the format before ours.
+// claim refuses what is not ours or of another format, and makes a new file ours.
 func (h *History) claim() error {
-	format := byte(historyFormat)
+	fresh := false
 	err := h.db.View(func(tx *bolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		if first, _ := tx.Cursor().First(); first == nil {
+		if first, _ := tx.Cursor().First(); first == nil && !h.o.ReadOnly {
+			fresh = true
 			return nil
 		}
-		if meta == nil || len(meta.Get(keyFormat)) != 1 {
-			return fmt.Errorf("state file %s is some other program's: name another data folder", h.path)
+		var format []byte
+		if meta := tx.Bucket(bucketMeta); meta != nil {
+			format = meta.Get(keyFormat)
 		}
-		if format = meta.Get(keyFormat)[0]; format > historyFormat {
-			return fmt.Errorf("state file %s has format %d, this timepool knows only %d: use the newer timepool, or move the file away", h.path, format, historyFormat)
+		if err := known(format); err != nil {
+			return fmt.Errorf("state file %s: %w", h.path, err)
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err != nil || !fresh {
 		return err
-	case h.o.ReadOnly && format != historyFormat:
-		return fmt.Errorf("state file %s is of an older timepool: start `timepool serve` once, which brings it over", h.path)
-	case h.o.ReadOnly:
-		return nil
 	}
-	err = h.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketRows, bucketOpen, bucketRaw, bucketRolled} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+	return h.db.Update(func(tx *bolt.Tx) error {
+		for _, name := range buckets {
+			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
 		}
-		return tx.Bucket(bucketMeta).Put(keyFormat, []byte{format})
+		return tx.Bucket(bucketMeta).Put(keyFormat, []byte{historyFormat})
 	})
-	if err == nil && format == 1 {
-		err = h.bringOver()
+}
+
+// known refuses every format but ours.
+func known(format []byte) error {
+	switch {
+	case len(format) != 1:
+		return errors.New("it is some other program's: name another data folder")
+	case format[0] != historyFormat:
+		return fmt.Errorf("it has format %d, and this timepool knows %d alone: use the timepool that wrote it, or move the file away and scores are earned anew", format[0], historyFormat)
 	}
-	return err
+	return nil
+}
+
+// view calls f with what the store holds.
+func (h *History) view(f func(*bolt.Tx) error) error {
+	return h.guard(func() error { return h.db.View(f) })
 }
 
 // guard calls f, which uses the store. bbolt answers some damage with a panic
@@ -227,14 +251,15 @@ func (d damage) Unwrap() error { return d.err }
 
 // Status says how the store is.
 func (h *History) Status() HistoryStatus {
+	var s HistoryStatus
+	if fi, err := os.Stat(h.path); err == nil { // while nobody waits for it, as the disk may hang
+		s.Size = fi.Size()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := HistoryStatus{Waiting: len(h.samples), Lost: h.lost, Recovered: h.recovered}
+	s.Waiting, s.Lost, s.Recovered = len(h.writing)+len(h.samples), h.lost, h.recovered
 	if h.failing != nil {
 		s.Failing = h.failing.Error()
-	}
-	if fi, err := os.Stat(h.path); err == nil {
-		s.Size = fi.Size()
 	}
 	return s
 }
@@ -268,5 +293,5 @@ func timeKey(t time.Time) []byte {
 	if !t.IsZero() {
 		ns = t.UnixNano()
 	}
-	return timeOrder(ns)
+	return binary.BigEndian.AppendUint64(nil, uint64(ns)^1<<63)
 }

@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -29,11 +28,9 @@ func dayKey(t time.Time) []byte {
 	return timeKey(t.UTC().Truncate(dayLength))
 }
 
-func timeOrder(ns int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(ns)^1<<63) }
-
 // readDay appends an address's points of a day to none, in order of time, and
-// says how many chunks of them could not be read. Ten minutes at a time come where the checks
-// are gone or, if coarse, where the day is closed.
+// says how many chunks of them could not be read. Ten minutes at a time come
+// where the checks are gone or, if coarse, where the day is closed.
 func readDay(points []Point, tx *bolt.Tx, day []byte, addr netip.Addr, coarse bool) (_ []Point, bad int) {
 	prefix := addrPrefix(addr)
 	read := func(chunk []byte) {
@@ -68,11 +65,18 @@ func readDay(points []Point, tx *bolt.Tx, day []byte, addr netip.Addr, coarse bo
 	if len(points) == 0 {
 		closed(bucketRolled)
 	}
-	byTime := func(a, b Point) int { return a.Time.Compare(b.Time) }
-	if !slices.IsSortedFunc(points, byTime) {
-		slices.SortStableFunc(points, byTime)
-	}
+	sortPoints(points)
 	return points, bad
+}
+
+// sortPoints puts them in order of time, in which they are but for late ones.
+func sortPoints(points []Point) {
+	for i := 1; i < len(points); i++ {
+		if points[i].Time.Before(points[i-1].Time) {
+			slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
+			return
+		}
+	}
 }
 
 // closeDays closes days that are over, some addresses at a time: the open chunks
@@ -117,25 +121,16 @@ func (h *History) closeDays(tx *bolt.Tx, now time.Time) error {
 // keepDay keeps an address's points of a day that is over, as they are and
 // rolled.
 func keepDay(tx *bolt.Tx, day, prefix []byte, points []Point) error {
-	var rolled []Point
-	for p := range roll(func(yield func(Point, error) bool) {
-		for i := range points {
-			yield(points[i], nil)
-		}
-	}) {
-		rolled = append(rolled, p)
-	}
-	for kind, points := range map[byte][]Point{rawKind: points, rolledKind: rolled} {
-		bucket := bucketRaw
-		if kind == rolledKind {
-			bucket = bucketRolled
-		}
-		b, err := tx.Bucket(bucket).CreateBucketIfNotExists(day)
+	for _, kept := range []struct {
+		bucket []byte
+		points []Point
+	}{{bucketRaw, points}, {bucketRolled, roll(points)}} {
+		b, err := tx.Bucket(kept.bucket).CreateBucketIfNotExists(day)
 		if err != nil {
 			return err
 		}
 		b.FillPercent = 1
-		chunk, err := appendChunk(nil, kind, points)
+		chunk, err := appendChunk(nil, kept.points)
 		if err == nil {
 			err = b.Put(prefix, chunk)
 		}

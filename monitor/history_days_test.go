@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"bytes"
-	"encoding/binary"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -10,8 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // keeper is a History whose time the test makes pass.
@@ -157,7 +154,7 @@ func TestHistoryIsBoundedOnDisk(t *testing.T) {
 	if largest > 4<<20 || largest < 2<<20 {
 		t.Errorf("the file grew to %d octets of %d", largest, 4<<20)
 	}
-	days, err := h.days(time.Time{}, time.Time{})
+	days, err := h.days(time.Time{}, time.Time{}, nil)
 	if err != nil || len(days) < 2 || !bytes.Equal(days[len(days)-1], dayKey(*now)) {
 		t.Errorf("%d days are left, %v", len(days), err)
 	}
@@ -165,75 +162,6 @@ func TestHistoryIsBoundedOnDisk(t *testing.T) {
 		t.Error("nothing was said")
 	}
 	t.Logf("%d octets, %d days", largest, len(days))
-}
-
-// A store of format 1, as the former release made it, is brought over.
-func TestHistoryBringsFormat1Over(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "timepool.db")
-	db, err := bolt.Open(path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	texts := kiss("RATE")
-	texts.Err = "limited"
-	samples := []Sample{good(), mute(), texts, off(-3 * time.Millisecond)}
-	if err := db.Update(func(tx *bolt.Tx) error {
-		for _, name := range []string{"meta", "rows", "samples"} {
-			if _, err := tx.CreateBucket([]byte(name)); err != nil {
-				return err
-			}
-		}
-		b, err := tx.Bucket(bucketSamples).CreateBucket([]byte{192, 0, 2, 1})
-		for i := range 3000 {
-			if err == nil {
-				s := samples[i%4]
-				err = b.Put(append(timeKey(testEpoch.Add(time.Duration(i)*64*time.Second)), "fra"...), appendV1(s, float64(i%20), 1))
-			}
-		}
-		if err == nil {
-			err = tx.Bucket(bucketMeta).Put(keyFormat, []byte{1})
-		}
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenHistory(path, HistoryOptions{ReadOnly: true}); err == nil {
-		t.Error("opened for reading alone")
-	}
-	h := openHistory(t, path, HistoryOptions{})
-	all := read(t, h, testAddr, time.Time{}, time.Time{})
-	if len(all) != 3000 {
-		t.Fatalf("%d checks", len(all))
-	}
-	for i, p := range all {
-		want := samples[i%4]
-		want.Time, want.Vantage = testEpoch.Add(time.Duration(i)*64*time.Second).Truncate(time.Millisecond), "fra"
-		if want := pointOf(Scored{want, float64(i % 20), 1, true}); p != want {
-			t.Fatalf("check %d:\n%+v\n%+v", i, p, want)
-		}
-	}
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if h := openHistory(t, path, HistoryOptions{}); len(read(t, h, testAddr, time.Time{}, time.Time{})) != 3000 {
-		t.Error("it is not there the second time")
-	}
-}
-
-// appendV1 is how format 1 wrote a frozen check.
-func appendV1(s Sample, score, step float64) []byte {
-	b := []byte{1, byte(s.Outcome) | s.Leap<<2 | 1<<4 | 1<<5, s.Stratum}
-	b = binary.BigEndian.AppendUint32(b, s.RefID)
-	for _, v := range []int64{int64(s.Offset), int64(s.RTT), int64(s.RootDistance), int64(s.Sent), int64(s.Lost), int64(score * 1e6), int64(step * 1e6)} {
-		b = binary.AppendVarint(b, v)
-	}
-	for _, t := range []string{s.Kiss, s.Invalid, s.Err} {
-		b = append(binary.AppendUvarint(b, uint64(len(t))), t...)
-	}
-	return b
 }
 
 func TestHistoryBackup(t *testing.T) {

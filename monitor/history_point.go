@@ -1,7 +1,7 @@
 package monitor
 
 import (
-	"iter"
+	"math"
 	"time"
 )
 
@@ -15,18 +15,14 @@ type Scored struct {
 // RollFor is how much time a rolled Point sums up.
 const RollFor = 10 * time.Minute
 
-// Point is one check of an address, or what ten minutes of checks came to.
-//
-// Of a rolled Point, Time is when the ten minutes begin (a multiple of RollFor
-// since 1970, UTC); Offset, RTT and RootDistance are means over the checks that
-// told the time, Score and Step means over all; Sent and Lost are sums; the
-// rest is the last check's that told the time, or else the last check's, but
-// without its texts.
+// Point is one check of an address, or what some time of checks came to (Sum),
+// where the checks themselves are no longer kept ten minutes.
 type Point struct {
 	Scored
-	For       time.Duration // 0: one check; else RollFor
+	For       time.Duration // 0: one check; else how much time is summed up
 	Checks    int           // 1, or how many were summed up
 	Silent    int           // of those, not answered
+	Wrong     int           // of those, answered and not good, while scores were not frozen
 	Low, High Extremes
 }
 
@@ -37,8 +33,13 @@ type Extremes struct {
 	Score       float64
 }
 
-// Timed reports whether the check told the time: Offset and RTT mean something.
-func (s *Sample) Timed() bool { return s.Outcome == Answered && s.Kiss == "" && s.RTT > 0 }
+// Timed reports whether the check told the time, so that Offset and RTT mean
+// something: there was an answer, no kiss code, and what may have been wrong
+// with it was not that its times made none. An RTT of 0 is one too fast to be
+// measured.
+func (s *Sample) Timed() bool {
+	return s.Outcome == Answered && s.Kiss == "" && (s.Invalid == "" || s.RTT > 0 || s.Offset != 0)
+}
 
 // pointOf is one check as a Point.
 func pointOf(s Scored) Point {
@@ -47,96 +48,105 @@ func pointOf(s Scored) Point {
 	return p
 }
 
-// sumUpOne fills in what is the same for every single check.
+// sumUpOne fills in what follows from the rest for every single check.
 func (p *Point) sumUpOne() {
 	p.Checks = 1
 	if p.Outcome == Silent {
 		p.Silent = 1
+	}
+	if p.Outcome == Answered && !p.Frozen && p.Step < GoodStep {
+		p.Wrong = 1
 	}
 	p.Low = Extremes{p.Offset, p.RTT, p.Score}
 	p.High = p.Low
 }
 
 // roll sums points up, those of a vantage in ten minutes to one. They must be
-// in order of time.
-func roll(points iter.Seq2[Point, error]) iter.Seq2[Point, error] {
-	return func(yield func(Point, error) bool) {
-		var open []sum // of these ten minutes, one a vantage
-		flush := func() bool {
-			for i := range open {
-				if !yield(open[i].point(), nil) {
-					return false
-				}
-			}
-			open = open[:0]
-			return true
-		}
-		for p, err := range points {
-			if err != nil {
-				yield(Point{}, err)
-				return
-			}
-			if p.For != 0 {
-				if !flush() || !yield(p, nil) {
-					return
-				}
-				continue
-			}
-			start := p.Time.Truncate(RollFor)
-			if len(open) > 0 && !open[0].Time.Equal(start) && !flush() {
-				return
-			}
-			i := 0
-			for i < len(open) && open[i].Vantage != p.Vantage {
-				i++
-			}
-			if i == len(open) {
-				open = append(open, sum{Point: Point{Scored: Scored{Sample: Sample{Time: start}}}})
-			}
-			open[i].add(p)
-		}
-		flush()
+// in order of time. Those at the front that are rolled already stay as they are.
+func roll(points []Point) []Point {
+	n := 0
+	for n < len(points) && points[n].For != 0 {
+		n++
 	}
+	if n == len(points) {
+		return points
+	}
+	rolled := append(make([]Point, 0, n+(len(points)-n)/4), points[:n]...)
+	var open []Sum // of these ten minutes, one a vantage
+	var start time.Time
+	flush := func() {
+		for i := range open {
+			p := open[i].Point()
+			p.Time, p.For = start, RollFor
+			rolled = append(rolled, p)
+		}
+		open = open[:0]
+	}
+	for i := range points[n:] {
+		p := &points[n+i]
+		if p.Outcome == Unmeasured {
+			continue
+		}
+		if at := p.Time.Truncate(RollFor); !at.Equal(start) {
+			flush()
+			start = at
+		}
+		k := 0
+		for k < len(open) && open[k].p.Vantage != p.Vantage {
+			k++
+		}
+		if k == len(open) {
+			open = append(open, Sum{})
+		}
+		open[k].Add(p)
+	}
+	flush()
+	return rolled
 }
 
-// sum is a rolled Point in the making.
-type sum struct {
-	Point
-	timed                 int // checks that told the time
-	offset, rtt, distance time.Duration
+// Sum makes one Point of many of an address. They come in order of time, and
+// without checks that could not be made, which say nothing of the member.
+type Sum struct {
+	p                     Point
+	timed                 float64 // checks that told the time
+	offset, rtt, distance float64 // of them, in nanoseconds: the sum of two may not fit a Duration
 	score, step           float64
 }
 
-func (u *sum) add(p Point) {
-	start, sent, lost := u.Time, u.Sent, u.Lost
-	if p.Timed() || u.timed == 0 {
-		u.Sample = p.Sample
+// Add adds p, a check or what some came to.
+func (u *Sum) Add(p *Point) {
+	q, timed := &u.p, p.Timed()
+	start, sent, lost := q.Time, q.Sent, q.Lost
+	if timed || u.timed == 0 {
+		q.Sample = p.Sample
 	}
-	u.Time, u.Sent, u.Lost = start, sent+p.Sent, lost+p.Lost
-	u.Frozen = p.Frozen
-	if p.Timed() {
-		if u.timed == 0 {
-			u.Low.Offset, u.High.Offset, u.Low.RTT, u.High.RTT = p.Offset, p.Offset, p.RTT, p.RTT
-		}
-		u.timed++
-		u.offset, u.rtt, u.distance = u.offset+p.Offset, u.rtt+p.RTT, u.distance+p.RootDistance
-		u.Low.Offset, u.High.Offset = min(u.Low.Offset, p.Offset), max(u.High.Offset, p.Offset)
-		u.Low.RTT, u.High.RTT = min(u.Low.RTT, p.RTT), max(u.High.RTT, p.RTT)
+	if q.Checks == 0 {
+		start, q.Low.Score, q.High.Score = p.Time, p.Low.Score, p.High.Score
 	}
-	if u.Checks == 0 {
-		u.Low.Score, u.High.Score = p.Score, p.Score
+	q.Time, q.Sent, q.Lost, q.Frozen = start, sent+p.Sent, lost+p.Lost, q.Frozen || p.Frozen
+	q.Checks, q.Silent, q.Wrong = q.Checks+p.Checks, q.Silent+p.Silent, q.Wrong+p.Wrong
+	q.Low.Score, q.High.Score = min(q.Low.Score, p.Low.Score), max(q.High.Score, p.High.Score)
+	u.score, u.step = u.score+p.Score*float64(p.Checks), u.step+p.Step*float64(p.Checks)
+	if !timed {
+		return
 	}
-	u.Low.Score, u.High.Score = min(u.Low.Score, p.Score), max(u.High.Score, p.Score)
-	u.score, u.step = u.score+p.Score, u.step+p.Step
-	u.Checks++
-	u.Silent += p.Silent
+	if u.timed == 0 {
+		q.Low.Offset, q.High.Offset, q.Low.RTT, q.High.RTT = p.Low.Offset, p.High.Offset, p.Low.RTT, p.High.RTT
+	}
+	q.Low.Offset, q.High.Offset = min(q.Low.Offset, p.Low.Offset), max(q.High.Offset, p.High.Offset)
+	q.Low.RTT, q.High.RTT = min(q.Low.RTT, p.Low.RTT), max(q.High.RTT, p.High.RTT)
+	n := float64(p.Checks - p.Silent)
+	u.timed += n
+	u.offset, u.rtt, u.distance = u.offset+n*float64(p.Offset), u.rtt+n*float64(p.RTT), u.distance+n*float64(p.RootDistance)
 }
 
-func (u *sum) point() Point {
-	p := u.Point
-	n := time.Duration(max(u.timed, 1))
-	p.Offset, p.RTT, p.RootDistance = u.offset/n, u.rtt/n, u.distance/n
-	p.Score, p.Step = u.score/float64(u.Checks), u.step/float64(u.Checks)
-	p.For, p.Kiss, p.Invalid, p.Err = RollFor, "", "", ""
+// Point is what they came to. Time is the first one's; Sent, Lost, Checks, Silent
+// and Wrong are sums; Offset, RTT and RootDistance are means over the checks
+// that told the time, Score and Step means over all; Frozen is whether any was.
+// The rest is the last check's that told the time, or else the last check's.
+func (u *Sum) Point() Point {
+	p, n := u.p, max(u.timed, 1)
+	p.Offset, p.RTT, p.RootDistance = time.Duration(math.Round(u.offset/n)), time.Duration(math.Round(u.rtt/n)), time.Duration(math.Round(u.distance/n))
+	p.Score, p.Step = u.score/float64(max(p.Checks, 1)), u.step/float64(max(p.Checks, 1))
 	return p
 }

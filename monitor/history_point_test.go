@@ -1,23 +1,12 @@
 package monitor
 
 import (
-	"iter"
 	"math"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
-
-// series is points, as Range would give them.
-func series(points ...Point) iter.Seq2[Point, error] {
-	return func(yield func(Point, error) bool) {
-		for _, p := range points {
-			if !yield(p, nil) {
-				return
-			}
-		}
-	}
-}
 
 func TestRollSumsUp(t *testing.T) {
 	start := testEpoch.Truncate(RollFor)
@@ -28,15 +17,9 @@ func TestRollSumsUp(t *testing.T) {
 	slow := off(4 * time.Millisecond)
 	slow.RTT, slow.Stratum, slow.Lost = 3*time.Millisecond, 5, 1
 	old := Point{Scored: Scored{Score: 7}, For: RollFor, Checks: 9}
-	var got []Point
-	for p, err := range roll(series(old,
+	got := roll([]Point{old,
 		at(1, off(2*time.Millisecond), 10, 1, "fra"), at(2, slow, 11, 1, "fra"), at(3, off(-time.Millisecond), 3, 1, "tyo"),
-		at(9, mute(), 6, -5, "fra"), at(10, mute(), 1, -5, "fra"), at(10, kiss("RATE"), 0, -3.5, "tyo"))) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, p)
-	}
+		at(9, mute(), 6, -5, "fra"), at(10, mute(), 1, -5, "fra"), at(10, kiss("RATE"), 0, -3.5, "tyo")})
 	if len(got) != 5 || got[0] != old {
 		t.Fatalf("%d points: %+v", len(got), got)
 	}
@@ -53,8 +36,42 @@ func TestRollSumsUp(t *testing.T) {
 	if fra.Outcome != Answered || fra.Stratum != 5 {
 		t.Errorf("the last that told the time: %+v", fra.Sample)
 	}
-	if got[2].Vantage != "tyo" || got[2].Checks != 1 || !got[3].Time.Equal(start.Add(RollFor)) || got[3].Outcome != Silent || got[3].Low.RTT != 0 || got[4].Kiss != "" {
+	if got[2].Vantage != "tyo" || got[2].Checks != 1 || !got[3].Time.Equal(start.Add(RollFor)) || got[3].Outcome != Silent || got[3].Low.RTT != 0 || got[4].Kiss != "RATE" || got[4].Timed() {
 		t.Errorf("%+v", got[2:])
+	}
+}
+
+// An answer on the same host may come too fast to be measured, and a clock that
+// is generations off is off on average as well.
+func TestTimed(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    Sample
+		want bool
+	}{
+		"an answer":           {good(), true},
+		"at once":             {Sample{Offset: -3, Stratum: 1}, true},
+		"at once and right":   {Sample{Stratum: 1}, true},
+		"set long ago":        {Sample{RTT: 5, Invalid: "clock last set 30 hours ago"}, true},
+		"without times":       {Sample{Invalid: "no transmit time"}, false},
+		"a kiss code":         {kiss("RATE"), false},
+		"silence":             {mute(), false},
+		"none could be asked": {unmeasured(), false},
+	} {
+		if got := c.s.Timed(); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+		var sum Sum
+		for range 9 {
+			p := pointOf(Scored{Sample: c.s})
+			sum.Add(&p)
+		}
+		if p := sum.Point(); p.Timed() != c.want || p.Offset != c.s.Offset {
+			t.Errorf("nine of them: %+v", p)
+		}
+	}
+	far := off(-60 * 365 * dayLength)
+	if got := roll(slices.Repeat([]Point{pointOf(Scored{Sample: far})}, 6)); len(got) != 1 || got[0].Offset != far.Offset || got[0].Wrong != 6 {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -18,17 +18,15 @@ import (
 func (h *History) Rows() ([]Row, error) {
 	var rows []Row
 	bad := 0
-	err := h.guard(func() error {
-		return h.db.View(func(tx *bolt.Tx) error {
-			return tx.Bucket(bucketRows).ForEach(func(k, v []byte) error {
-				var r Row
-				if json.Unmarshal(v, &r) != nil || !bytes.Equal(k, rowKey(r.Key())) {
-					bad++
-					return nil
-				}
-				rows = append(rows, r)
+	err := h.view(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketRows).ForEach(func(k, v []byte) error {
+			var r Row
+			if json.Unmarshal(v, &r) != nil || !bytes.Equal(k, rowKey(r.Key())) {
+				bad++
 				return nil
-			})
+			}
+			rows = append(rows, r)
+			return nil
 		})
 	})
 	if bad > 0 {
@@ -49,84 +47,98 @@ func (h *History) Range(addr netip.Addr, from, to time.Time) iter.Seq2[Point, er
 }
 
 // Rolled iterates like Range, but over ten minutes at a time throughout: for
-// weeks and months. The first and the last may be cut by from and to.
+// weeks and months. Those that from is in come too, whole.
 func (h *History) Rolled(addr netip.Addr, from, to time.Time) iter.Seq2[Point, error] {
-	return roll(h.points(addr, from, to, true))
+	return h.points(addr, from, to, true)
 }
 
 func (h *History) points(addr netip.Addr, from, to time.Time, coarse bool) iter.Seq2[Point, error] {
 	return func(yield func(Point, error) bool) {
-		var last time.Time
-		tell := func(points []Point) bool {
+		waiting := h.waiting(addr) // before the disk is looked at, so that none is missed
+		days, err := h.days(from, to, waiting)
+		var points []Point // one for all days
+		for _, day := range days {
+			if err == nil {
+				err = h.view(func(tx *bolt.Tx) error {
+					points, _ = readDay(points[:0], tx, day, addr, coarse)
+					return nil
+				})
+			}
+			if err != nil {
+				break
+			}
+			points = withWaiting(points, waiting, day)
+			if coarse {
+				points = roll(points)
+			}
 			for i := range points {
 				p := &points[i]
 				if p.Time.Before(from) && !p.Time.Add(p.For).After(from) || !to.IsZero() && !p.Time.Before(to) {
 					continue
 				}
-				last = p.Time
 				if !yield(*p, nil) {
-					return false
+					return
 				}
-			}
-			return true
-		}
-		waiting := h.waiting(addr) // before the disk is looked at, so that none is missed
-		days, err := h.days(from, to)
-		var points []Point // one for all days
-		for _, day := range days {
-			if points, err = h.day(points[:0], addr, day, coarse); err == nil && !tell(points) {
-				return
-			}
-			if err != nil {
-				break
 			}
 		}
 		if err != nil {
 			yield(Point{}, err)
-			return
 		}
-		waiting = slices.DeleteFunc(waiting, func(p Point) bool { return !p.Time.Truncate(time.Millisecond).After(last) }) // it was written meanwhile
-		tell(waiting)
 	}
 }
 
-// waiting returns the checks of an address that are not on the disk yet.
+// waiting returns the checks of an address that are not on the disk yet, as they
+// will be there.
 func (h *History) waiting(addr netip.Addr) (points []Point) {
+	var c coder
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, s := range h.samples {
-		if s.Addr == addr {
-			points = append(points, pointOf(s))
+	for _, samples := range [][]Scored{h.writing, h.samples} {
+		for i := range samples {
+			if samples[i].Addr == addr {
+				p := pointOf(samples[i])
+				c.last = c.pack(&p)
+				c.unpack(&p, addr)
+				points = append(points, p)
+			}
 		}
 	}
 	return points
 }
 
-// days returns the keys of the days in [from, to) of which anything is kept.
-func (h *History) days(from, to time.Time) (days [][]byte, err error) {
-	err = h.guard(func() error {
-		return h.db.View(func(tx *bolt.Tx) error {
-			for _, bucket := range [][]byte{bucketRaw, bucketRolled, bucketOpen} {
-				c := tx.Bucket(bucket).Cursor()
-				for k, _ := c.Seek(dayKey(from)); k != nil && (to.IsZero() || bytes.Compare(k, timeKey(to)) < 0); k, _ = c.Next() {
-					days = append(days, bytes.Clone(k))
-				}
-			}
-			return nil
-		})
-	})
-	slices.SortFunc(days, bytes.Compare)
-	return slices.CompactFunc(days, bytes.Equal), err
+// withWaiting adds a day's points that wait. Those that were written meanwhile
+// are there already.
+func withWaiting(points, waiting []Point, day []byte) []Point {
+	had := len(points)
+	for i := range waiting {
+		if bytes.Equal(dayKey(waiting[i].Time), day) {
+			points = append(points, waiting[i])
+		}
+	}
+	if len(points) == had {
+		return points
+	}
+	sortPoints(points)
+	return slices.CompactFunc(points, func(a, b Point) bool { return a.Time.Equal(b.Time) && a.Vantage == b.Vantage })
 }
 
-func (h *History) day(points []Point, addr netip.Addr, day []byte, coarse bool) (_ []Point, err error) {
-	err = h.guard(func() error {
-		return h.db.View(func(tx *bolt.Tx) error {
-			points, _ = readDay(points, tx, day, addr, coarse)
-			return nil
-		})
+// days returns the keys of the days in [from, to) of which anything is kept, or
+// waits.
+func (h *History) days(from, to time.Time, waiting []Point) (days [][]byte, err error) {
+	err = h.view(func(tx *bolt.Tx) error {
+		for _, bucket := range [][]byte{bucketRaw, bucketRolled, bucketOpen} {
+			c := tx.Bucket(bucket).Cursor()
+			for k, _ := c.Seek(dayKey(from)); k != nil && (to.IsZero() || bytes.Compare(k, timeKey(to)) < 0); k, _ = c.Next() {
+				days = append(days, bytes.Clone(k))
+			}
+		}
+		return nil
 	})
-	return points, err
+	for i := range waiting {
+		days = append(days, dayKey(waiting[i].Time))
+	}
+	slices.SortFunc(days, bytes.Compare)
+	return slices.CompactFunc(days, bytes.Equal), err
 }
 
 // Backup writes the whole store, as of one moment, to w: a file that Restore
@@ -134,10 +146,8 @@ func (h *History) day(points []Point, addr netip.Addr, day []byte, coarse bool) 
 // takes.
 func (h *History) Backup(w io.Writer) error {
 	_ = h.flush() // what cannot be written cannot be in it; Status says so
-	return h.guard(func() error {
-		return h.db.View(func(tx *bolt.Tx) error {
-			_, err := tx.WriteTo(w)
-			return err
-		})
+	return h.view(func(tx *bolt.Tx) error {
+		_, err := tx.WriteTo(w)
+		return err
 	})
 }

@@ -2,20 +2,24 @@ package monitor
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // recover makes a new store of what is whole in a damaged one, which is set
 // aside beside it, and opens it.
 func (h *History) recover(why error) error {
 	aside, made := h.path+".damaged", h.path+".new"
-	kept, lost, err := salvage(h.path, made)
+	kept, lost, err := h.salvage(made)
 	if err != nil {
 		_ = os.Remove(made)
 		return fmt.Errorf("state file %s is damaged (%w) and cannot be mended (%w): move it away and start again, scores are then earned anew", h.path, why, cause(err))
@@ -28,75 +32,55 @@ func (h *History) recover(why error) error {
 	return h.open()
 }
 
-// salvage copies what is whole in the store from to a new one. The octets of a
-// value are not judged but by who reads it.
-func salvage(from, to string) (kept, lost int, err error) {
-	f, err := os.Open(from)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, 0, err
-	}
-	_ = os.Remove(to)
-	db, err := bolt.Open(to, 0o640, &bolt.Options{Timeout: time.Second, NoSync: true})
-	if err != nil {
-		return 0, 0, err
-	}
-	tx, err := db.Begin(true)
-	if err != nil {
-		return 0, 0, errors.Join(err, db.Close())
-	}
-	old := false
-	lost, err = readWhole(f, fi.Size(), func(path [][]byte, k, v []byte) (err error) {
-		if len(path) == 0 {
-			return nil // only buckets are there
-		}
-		old = old || bytes.Equal(path[0], bucketSamples)
-		kept++
-		if kept%4096 == 0 { // what a transaction holds, it holds in memory
-			if err := tx.Commit(); err != nil {
-				return err
-			}
-			if tx, err = db.Begin(true); err != nil {
-				return err
-			}
-		}
-		b, err := tx.CreateBucketIfNotExists(path[0])
-		for _, name := range path[1:] {
-			if err != nil {
-				return err
-			}
-			b, err = b.CreateBucketIfNotExists(name)
-		}
-		if err != nil {
-			return err
-		}
-		return b.Put(k, v)
-	})
-	if err == nil {
-		err = stamp(tx, old)
-	}
-	if err == nil {
-		err = tx.Commit()
-	} else {
-		_ = tx.Rollback()
-	}
-	return kept, lost, errors.Join(err, db.Sync(), db.Close())
-}
+// salvaged is how many values a commit of a salvage has.
+const salvaged = 4096
 
-// stamp makes a salvaged store ours if its format was lost.
-func stamp(tx *bolt.Tx, old bool) error {
-	b, err := tx.CreateBucketIfNotExists(bucketMeta)
-	if err != nil || b.Get(keyFormat) != nil {
+// salvage copies what is whole to a new store. Of values that are no chunks the
+// octets are not judged but by who reads them.
+func (h *History) salvage(to string) (kept, lost int, err error) {
+	_ = os.Remove(to)
+	made := &History{path: to}
+	if err := made.open(); err != nil {
+		return 0, 0, err
+	}
+	made.db.NoSync = true
+	type value struct {
+		path [][]byte
+		k, v []byte
+	}
+	var values []value
+	put := func() error {
+		err := made.db.Update(func(tx *bolt.Tx) (err error) {
+			for _, v := range values {
+				b := tx.Bucket(v.path[0])
+				for _, name := range v.path[1:] {
+					if b, err = b.CreateBucketIfNotExists(name); err != nil {
+						return err
+					}
+				}
+				if err = b.Put(v.k, v.v); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		kept, values = kept+len(values), nil
 		return err
 	}
-	if old {
-		return b.Put(keyFormat, []byte{1})
-	}
-	return b.Put(keyFormat, []byte{historyFormat})
+	w := walker{keep: func(path [][]byte, k, v []byte) error {
+		switch {
+		case len(path) == 0 || !slices.ContainsFunc(buckets, func(b []byte) bool { return bytes.Equal(b, path[0]) }):
+			return errors.New("it holds what is not timepool's")
+		case bytes.Equal(path[0], bucketMeta):
+			return known(v)
+		}
+		if values = append(values, value{path, k, v}); len(values) < salvaged {
+			return nil
+		}
+		return put()
+	}}
+	err = cmp.Or(h.walk(&w), w.end, put(), made.db.Sync())
+	return kept, w.lost, errors.Join(err, made.db.Close())
 }
 
 // replace puts the file made in the place of path at one stroke, and keeps what
@@ -116,4 +100,44 @@ func replace(made, path, aside string) error {
 		return dir.Close()
 	}
 	return nil
+}
+
+// Restore puts a copy of the backup in the place of the store at path, at one
+// stroke, after it was verified to the last chunk. What was there stays beside
+// it as path.replaced. It is an error while a timepool uses the store.
+func Restore(path, backup string) error {
+	made := path + ".new"
+	defer os.Remove(made)
+	if err := copyFile(made, backup); err != nil {
+		return fmt.Errorf("backup %s cannot be copied beside %s: %w", backup, path, err)
+	}
+	h, err := OpenHistory(made, HistoryOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("backup %s is not taken: %w", backup, err)
+	}
+	_ = h.Close()
+	if _, err := os.Stat(path); err == nil {
+		db, err := bolt.Open(path, 0o640, &bolt.Options{Timeout: time.Second, ReadOnly: true})
+		if errors.Is(err, bolterrors.ErrTimeout) {
+			return fmt.Errorf("a timepool uses %s: stop it first", path)
+		}
+		if err == nil { // a damaged one may be replaced as well
+			defer db.Close()
+		}
+	}
+	return replace(made, path, path+".replaced")
+}
+
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close())
 }

@@ -146,6 +146,35 @@ func TestHistoryRefuses(t *testing.T) {
 		}
 		return p
 	}
+	formatted := func(format byte) func(*bolt.Tx) error {
+		return func(tx *bolt.Tx) error {
+			b, err := tx.CreateBucket(bucketMeta)
+			return errors.Join(err, b.Put(keyFormat, []byte{format}))
+		}
+	}
+	full := func(name string, format byte) func(*bolt.Tx) error { // so that it takes some pages
+		return func(tx *bolt.Tx) error {
+			b, err := tx.CreateBucket([]byte(name))
+			for i := range 1000 {
+				err = errors.Join(err, b.Put(fmt.Append(nil, "h", i), make([]byte, 100)))
+			}
+			return errors.Join(err, b.Put(keyFormat, []byte{format}))
+		}
+	}
+	torn := func(path string) string {
+		b, err := os.ReadFile(path)
+		for at := len(b) - os.Getpagesize(); err == nil; at -= os.Getpagesize() {
+			if b[at+8] == leafPage && bytes.Contains(b[at:at+os.Getpagesize()], []byte("h500")) {
+				clear(b[at : at+os.Getpagesize()])
+				err = os.WriteFile(path, b, 0o600)
+				break
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
 	used := filepath.Join(dir, "used.db")
 	openHistory(t, used, HistoryOptions{})
 	text := file("text.db", bytes.Repeat([]byte("not a store\n"), 5000))
@@ -165,12 +194,16 @@ func TestHistoryRefuses(t *testing.T) {
 			_, err := tx.CreateBucket([]byte("theirs"))
 			return err
 		}), "some other program's"},
-		{"newer", store("newer.db", func(tx *bolt.Tx) error {
-			b, err := tx.CreateBucket(bucketMeta)
-			return errors.Join(err, b.Put(keyFormat, []byte{historyFormat + 1}))
-		}), "format 3"},
+		{"newer", store("newer.db", formatted(historyFormat+1)), "format 4, and this timepool knows 3"},
+		{"older", store("older.db", formatted(historyFormat-1)), "format 2, and this timepool knows 3"},
+		{"another program's, torn", torn(store("othertorn.db", full("theirs", 0))), "holds what is not timepool's"},
+		{"older, torn", torn(store("oldertorn.db", full("meta", historyFormat-1))), "format 2, and this timepool knows 3"},
 	} {
+		before, _ := os.ReadFile(c.path)
 		_, err := OpenHistory(c.path, HistoryOptions{})
+		if after, _ := os.ReadFile(c.path); !bytes.Equal(before, after) {
+			t.Errorf("%s was changed", c.name)
+		}
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), filepath.Dir(c.path)) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -204,14 +237,15 @@ func TestHistoryMendsSubtleDamage(t *testing.T) {
 	branch, leaf := page(branchPage), page(leafPage)
 	first := leaf + 16 + int(binary.NativeEndian.Uint32(whole[leaf+20:])) // the leaf's first keys
 	second := leaf + 32 + int(binary.NativeEndian.Uint32(whole[leaf+36:]))
-	m, _ := readMeta(bytes.NewReader(whole), int64(size))
+	var m walker
+	m.readHead(bytes.NewReader(whole), int64(size))
 	for name, damage := range map[string]func(b []byte) []byte{
 		"a branch that is its own child": func(b []byte) []byte { copy(b[branch+24:], b[branch:branch+8]); return b },
 		"a child used twice":             func(b []byte) []byte { copy(b[branch+24:], b[branch+40:branch+48]); return b },
 		"a key that comes twice":         func(b []byte) []byte { copy(b[second:], b[first:first+13]); return b },
 		"a key beyond the page":          func(b []byte) []byte { b[leaf+32+9] = 0xff; return b },
 		"a free page in use": func(b []byte) []byte {
-			copy(b[int(m.freelist)*size+10:], append([]byte{1, 0, 0, 0, 0, 0}, b[leaf:leaf+8]...))
+			copy(b[int(m.free)*size+10:], append([]byte{1, 0, 0, 0, 0, 0}, b[leaf:leaf+8]...))
 			return b
 		},
 		"cut short by a page": func(b []byte) []byte { return b[:int(m.pages-1)*size] },
@@ -237,8 +271,8 @@ func TestHistoryMendsSubtleDamage(t *testing.T) {
 		}
 		_ = h.Close()
 	}
-	if err := verifyFile(bytes.NewReader(whole), int64(len(whole))); err != nil {
-		t.Error(err)
+	if m.walk(bytes.NewReader(whole), int64(len(whole))); m.why != nil {
+		t.Error(m.why)
 	}
 }
 
@@ -341,6 +375,43 @@ func TestHistoryBroken(t *testing.T) {
 	}
 }
 
+// A disk that hangs while it is written holds nobody up, and what comes meanwhile
+// is bounded and can be read.
+func TestHistoryHangs(t *testing.T) {
+	h := openHistory(t, filepath.Join(t.TempDir(), "timepool.db"), HistoryOptions{})
+	h.Put(tick(1, 0))
+	held, err := h.db.Begin(true) // until then flush waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- h.flush() }()
+	for h.Status().Waiting == 1 && len(h.beingWritten()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for n := range pendingMax + 100 {
+		h.Put(tick(1, n+1))
+	}
+	if s := h.Status(); s.Waiting > pendingMax+1 || s.Lost == 0 || s.Waiting+s.Lost != pendingMax+101 {
+		t.Errorf("%+v", s)
+	}
+	if got := read(t, h, addr(1), time.Time{}, time.Time{}); len(got) != h.Status().Waiting || !got[0].Time.Equal(tick(1, 0).Time) {
+		t.Errorf("%d checks", len(got))
+	}
+	if err := errors.Join(held.Rollback(), <-done); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, h, addr(1), tick(1, 0).Time, tick(1, 1).Time); len(got) != 1 {
+		t.Errorf("%d checks", len(got))
+	}
+}
+
+func (h *History) beingWritten() []Scored {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.writing
+}
+
 func TestHistoryBoundsWhatWaits(t *testing.T) {
 	h := openHistory(t, filepath.Join(t.TempDir(), "timepool.db"), HistoryOptions{})
 	h.broken = errors.New("no disk today")
@@ -362,9 +433,9 @@ func TestHistoryBoundsWhatWaits(t *testing.T) {
 	}
 }
 
-// FuzzVerifyFile writes octets over a good store. What is then called whole
+// FuzzHistoryFile writes octets over a good store. What is then called whole
 // must open, read and write without a fault.
-func FuzzVerifyFile(f *testing.F) {
+func FuzzHistoryFile(f *testing.F) {
 	dir := f.TempDir()
 	whole := filepath.Join(dir, "whole.db")
 	h, err := OpenHistory(whole, HistoryOptions{})

@@ -29,10 +29,10 @@ func (h *History) Put(r Row) {
 	h.trim()
 }
 
-// trim gives up the oldest samples that are too many, an eighth at a time, but
-// not while they are being written.
+// trim gives up the oldest samples that are too many, an eighth at a time. Those
+// that are being written are not among them.
 func (h *History) trim() {
-	if len(h.samples) <= pendingMax || h.flight > 0 {
+	if len(h.samples) <= pendingMax {
 		return
 	}
 	n := len(h.samples) - pendingMax*7/8
@@ -65,7 +65,7 @@ func (h *History) flush() error {
 	defer h.flushing.Unlock()
 	h.mu.Lock()
 	rows, samples := h.rows, h.samples
-	h.rows, h.flight = map[Key]Row{}, len(samples)
+	h.rows, h.samples, h.writing = map[Key]Row{}, nil, samples
 	h.mu.Unlock()
 
 	err := h.guard(func() error {
@@ -77,20 +77,19 @@ func (h *History) flush() error {
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	was, lost := h.failing, h.lost
-	h.flight, h.failing = 0, err
+	was := h.failing
+	h.failing, h.writing = err, nil
 	if err != nil {
 		maps.Copy(rows, h.rows)
-		h.rows = rows
+		h.rows, h.samples = rows, append(samples, h.samples...)
 		h.trim()
-	} else {
-		h.samples, h.lost = slices.Clone(h.samples[len(samples):]), 0
 	}
 	switch {
 	case err != nil && was == nil:
 		h.log.Error("history cannot be written, it is kept in memory", "file", h.path, "err", err)
-	case err == nil && was != nil:
-		h.log.Info("history is written again", "file", h.path, "samples_lost", lost)
+	case err == nil && (was != nil || h.lost > 0): // also a disk that took too long
+		h.log.Info("history is written again", "file", h.path, "samples_lost", h.lost)
+		h.lost = 0
 	}
 	return err
 }
@@ -139,13 +138,13 @@ func extend(day *bolt.Bucket, addr []byte, points []Point) error {
 	err := errChunk
 	var longer []byte
 	if bytes.HasPrefix(key, addr) && len(chunk) < chunkFull {
-		longer, err = appendChunk(chunk, rawKind, points)
+		longer, err = appendChunk(chunk, points)
 	}
 	if err != nil {
 		for key = append(bytes.Clone(addr), timeKey(points[0].Time)...); day.Get(key) != nil; {
 			key = append(key, 0) // the clock was set back
 		}
-		longer, err = appendChunk(nil, rawKind, points)
+		longer, err = appendChunk(nil, points)
 	}
 	if err != nil {
 		return err

@@ -206,7 +206,7 @@ func pastLines(all []past) []string {
 	var rows [][]string
 	for _, p := range all {
 		offset, rtt := "", ""
-		if p.RTT > 0 {
+		if p.Outcome == "answered" && (p.Error == "" || p.RTT > 0) {
 			offset, rtt = signed(p.Offset), short(p.RTT)
 		}
 		said := p.Error

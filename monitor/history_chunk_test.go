@@ -26,45 +26,48 @@ func anyPoint(rolled bool) *rapid.Generator[Point] {
 			return rapid.Int64Range(lo, hi).Draw(t, name)
 		}
 		k := packed{
-			state: rapid.ByteRange(0, 2).Draw(t, "outcome") | rapid.ByteRange(0, 7).Draw(t, "leap, frozen")<<2, stratum: rapid.ByteRange(0, 16).Draw(t, "stratum"),
-			refid: rapid.Uint32().Draw(t, "refid"), time: testEpoch.UnixMilli() + rapid.Int64Range(-1e10, 1e10).Draw(t, "time"),
-			sent: rapid.Int64Range(0, 9).Draw(t, "sent"), lost: rapid.Int64Range(0, 9).Draw(t, "lost"),
-			score: rapid.Int64Range(-100e3, 20e3).Draw(t, "score"), step: rapid.Int64Range(-10e3, 1e3).Draw(t, "step"),
-			vantage: rapid.SampledFrom([]string{"", "fra", "tyo"}).Draw(t, "vantage"),
-			offset:  number("offset", -1e6, 1e6), rtt: number("rtt", 0, 1e6), slack: number("slack", 0, 1e6),
+			inTime:    testEpoch.UnixMilli() + rapid.Int64Range(-1e10, 1e10).Draw(t, "time"),
+			inState:   rapid.Int64Range(0, 2).Draw(t, "outcome") | rapid.Int64Range(0, 7).Draw(t, "leap, frozen")<<2,
+			inStratum: rapid.Int64Range(0, 16).Draw(t, "stratum"), inRefID: int64(rapid.Uint32().Draw(t, "refid")),
+			inSent: rapid.Int64Range(0, 9).Draw(t, "sent"), inLost: rapid.Int64Range(0, 9).Draw(t, "lost"),
+			inScore: rapid.Int64Range(-100e3, 20e3).Draw(t, "score"), inStep: rapid.Int64Range(-10e3, 1e3).Draw(t, "step"),
+			inOffset: number("offset", -1e6, 1e6), inRTT: number("rtt", 0, 1e6), inSlack: number("slack", 0, 1e6), inVantage: rapid.Int64Range(0, 2).Draw(t, "vantage"),
 		}
+		c := coder{texts: []string{"", "fra", "tyo"}}
 		if rapid.Bool().Draw(t, "texts") {
-			k.texts = [3]string{rapid.StringN(0, 4, 4).Draw(t, "kiss"), rapid.StringN(0, -1, textMax).Draw(t, "invalid"), rapid.StringN(0, -1, textMax).Draw(t, "err")}
+			for i := range int64(3) {
+				k[inKiss+i] = 3 + i
+				c.texts = append(c.texts, rapid.StringN(0, -1, textMax).Draw(t, "text"))
+			}
 		}
 		if rolled {
-			k.checks, k.silent = rapid.Int64Range(1, 999).Draw(t, "checks"), rapid.Int64Range(0, 999).Draw(t, "silent")
-			for i := range k.below {
-				k.below[i], k.above[i] = rapid.Int64Range(0, 1e5).Draw(t, "below"), rapid.Int64Range(0, 1e5).Draw(t, "above")
+			for i := inChecks; i < inVantage; i++ {
+				k[i] = rapid.Int64Range(1, 1e5).Draw(t, "sum")
 			}
 		}
 		var p Point
-		k.unpack(&p, testAddr, rolled)
+		c.last = k
+		c.unpack(&p, testAddr)
 		return p
 	})
 }
 
 func TestChunkRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		kind := rapid.SampledFrom([]byte{rawKind, rolledKind}).Draw(t, "kind")
-		points := rapid.SliceOfN(anyPoint(kind == rolledKind), 1, 20).Draw(t, "points")
+		points := rapid.SliceOfN(rapid.OneOf(anyPoint(false), anyPoint(true)), 1, 20).Draw(t, "points")
 		cut := rapid.IntRange(0, len(points)).Draw(t, "cut")
-		whole, err := appendChunk(nil, kind, points)
+		whole, err := appendChunk(nil, points)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, err := readChunk(nil, testAddr, whole); err != nil || !slices.Equal(got, points) {
 			t.Fatalf("%v\n%+v\n%+v", err, got, points)
 		}
-		first, err := appendChunk(nil, kind, points[:cut])
+		first, err := appendChunk(nil, points[:cut])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if both, err := appendChunk(first, kind, points[cut:]); err != nil || !slices.Equal(both, whole) {
+		if both, err := appendChunk(first, points[cut:]); err != nil || !slices.Equal(both, whole) {
 			t.Fatalf("in two parts it is another chunk: %v", err)
 		}
 		whole[rapid.IntRange(0, len(whole)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
@@ -76,16 +79,15 @@ func TestChunkRoundTrip(t *testing.T) {
 
 // FuzzReadChunk gives a chunk's reader what it likes, with the right sum.
 func FuzzReadChunk(f *testing.F) {
-	for _, points := range [][]Point{nil, lifelike(5), {pointOf(Scored{Sample: kiss("RATE")}), pointOf(Scored{Sample: unmeasured()})}} {
-		chunk, err := appendChunk(nil, rawKind, points)
+	for _, points := range [][]Point{nil, lifelike(5), roll(lifelike(50)), {pointOf(Scored{Sample: kiss("RATE")}), pointOf(Scored{Sample: unmeasured()})}} {
+		chunk, err := appendChunk(nil, points)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(byte(rawKind), chunk[5:])
-		f.Add(byte(rolledKind), chunk[5:])
+		f.Add(chunk[4:])
 	}
-	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
-		chunk := append([]byte{0, 0, 0, 0, kind}, body...)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		chunk := append([]byte{0, 0, 0, 0}, body...)
 		binary.BigEndian.PutUint32(chunk, crc32.Checksum(chunk[4:], castagnoli))
 		points, err := readChunk(nil, testAddr, chunk)
 		if err != nil {
@@ -94,7 +96,7 @@ func FuzzReadChunk(f *testing.F) {
 		if len(points) > len(body) {
 			t.Fatalf("%d points in %d octets", len(points), len(body))
 		}
-		if _, err := appendChunk(chunk, kind, points); err != nil {
+		if _, err := appendChunk(chunk, points); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -131,12 +133,12 @@ func lifelike(n int) (points []Point) {
 // to read a day of them.
 func BenchmarkChunk(b *testing.B) {
 	points := lifelike(1350)
-	chunk, err := appendChunk(nil, rawKind, points)
+	chunk, err := appendChunk(nil, points)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Run("read a day", func(b *testing.B) {
-		buf := make([]Point, 0, len(points))
+		buf := make([]Point, 0, 2*len(points))
 		for b.Loop() {
 			if _, err := readChunk(buf, testAddr, chunk); err != nil {
 				b.Fatal(err)
@@ -146,7 +148,7 @@ func BenchmarkChunk(b *testing.B) {
 	})
 	b.Run("write a day", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := appendChunk(nil, rawKind, points); err != nil {
+			if _, err := appendChunk(nil, points); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -154,15 +156,12 @@ func BenchmarkChunk(b *testing.B) {
 }
 
 func TestChunkIsSmall(t *testing.T) {
-	chunk, err := appendChunk(nil, rawKind, lifelike(1350))
+	chunk, err := appendChunk(nil, lifelike(1350))
 	if got := float64(len(chunk)) / 1350; err != nil || got > 10 {
 		t.Errorf("%.2f octets a check, %v", got, err)
 	}
-	var rolled []Point
-	for p := range roll(series(lifelike(1350)...)) {
-		rolled = append(rolled, p)
-	}
-	chunk, err = appendChunk(nil, rolledKind, rolled)
+	rolled := roll(lifelike(1350))
+	chunk, err = appendChunk(nil, rolled)
 	if got := float64(len(chunk)) / float64(len(rolled)); err != nil || got > 26 {
 		t.Errorf("%.2f octets for ten minutes, %v", got, err)
 	}
