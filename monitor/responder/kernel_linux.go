@@ -22,7 +22,7 @@ func readKernel() (State, error) {
 	var tx unix.Timex
 	code, err := unix.Adjtimex(&tx)
 	if err != nil {
-		return State{}, fmt.Errorf("adjtimex: %w (a service unit with ProtectClock=yes forbids it; timepool-respond.service says how to allow it)", err)
+		return State{}, fmt.Errorf("adjtimex: %w (a service unit with ProtectClock=yes forbids it; timepool-respond-kernel.service has one that may)", err)
 	}
 	return kernelState(&tx, code, time.Now()), nil
 }
