@@ -15,9 +15,9 @@ import (
 // GeoIP: where the upper layer changes, so does the place.
 type Atlas struct {
 	places []Place
-	base   uint32           // of GeoIP's places in places; value 1 there is base+1 here
-	sites  families[uint32] // PlaceIDs; 0 where no site is
-	geo    families[uint16] // GeoIP's own numbers; 0 for nowhere
+	sites  families // PlaceIDs; 0 where no site is
+	geo    families // GeoIP's own numbers; 0 for nowhere
+	base   PlaceID  // of GeoIP's places in places; value 1 there is base+1 here
 }
 
 // NewAtlas lays the registry's networks over the GeoIP file (nil: none). Its
@@ -25,14 +25,14 @@ type Atlas struct {
 // registry's sites in order, then the file's places as they first appear in it.
 func NewAtlas(r *Registry, g *GeoIP) *Atlas {
 	if g == nil {
-		g = &GeoIP{places: []Place{{}}, ranges: newFamilies[uint16]()}
+		g = &GeoIP{places: []Place{{}}, ranges: newFamilies()}
 		g.ranges.seal()
 	}
 	a := &Atlas{
 		places: make([]Place, 1, len(r.Sites)+len(g.places)),
-		base:   uint32(len(r.Sites)),
 		sites:  siteRanges(r.Sites),
 		geo:    g.ranges,
+		base:   PlaceID(len(r.Sites)),
 	}
 	for i := range r.Sites {
 		p := r.Sites[i].place()
@@ -59,21 +59,21 @@ func (s *Site) place() Place {
 // claim is one network of a site.
 type claim struct {
 	network netip.Prefix
-	site    uint32 // the site's PlaceID
+	site    uint16 // the site's PlaceID
 }
 
 // siteRanges paints the sites' networks, the longer over the shorter.
-func siteRanges(sites []Site) families[uint32] {
+func siteRanges(sites []Site) families {
 	var claims []claim
 	for i := range sites {
 		for _, n := range sites[i].Networks {
-			claims = append(claims, claim{n.Masked(), uint32(i + 1)})
+			claims = append(claims, claim{n.Masked(), uint16(i + 1)})
 		}
 	}
 	// By address, the shorter first: a network comes after those around it.
 	slices.SortStableFunc(claims, func(a, b claim) int { return a.network.Compare(b.network) })
 
-	painted := newFamilies[uint32]()
+	painted := newFamilies()
 	around := []claim{{}} // the networks around the current one, innermost last, on no network at all
 	leave := func() {
 		last := len(around) - 1
@@ -103,7 +103,7 @@ func siteRanges(sites []Site) families[uint32] {
 // an address is ignored. The zero Addr has place 0 and the zero Prefix.
 func (a *Atlas) Find(addr netip.Addr) (PlaceID, netip.Prefix) {
 	addr = addr.Unmap()
-	var id uint32
+	var id PlaceID
 	var scope int
 	switch {
 	case addr.Is4():
@@ -115,14 +115,13 @@ func (a *Atlas) Find(addr netip.Addr) (PlaceID, netip.Prefix) {
 		return 0, netip.Prefix{}
 	}
 	prefix, _ := addr.Prefix(scope) // no scope is longer than its address
-	return PlaceID(id), prefix
+	return id, prefix
 }
 
 // locate is Find within a family.
-func locate[K uint32 | uint64](sites *ranges[K, uint32], geo *ranges[K, uint16], base uint32, k K, low uint64) (id uint32, scope int) {
+func locate[K uint32 | uint64](sites, geo *ranges[K], base PlaceID, k K, low uint64) (id PlaceID, scope int) {
 	v, scope := geo.find(k, low)
-	id = uint32(v)
-	if id != 0 {
+	if id = PlaceID(v); id != 0 {
 		id += base
 	}
 	if head := sites.heads[k>>headShift[K]()]; head != busy {
@@ -130,7 +129,7 @@ func locate[K uint32 | uint64](sites *ranges[K, uint32], geo *ranges[K, uint16],
 	}
 	site, siteScope := sites.find(k, low)
 	if site != 0 {
-		return site, siteScope
+		return PlaceID(site), siteScope
 	}
 	return id, max(scope, siteScope)
 }

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"sort"
 )
 
 // ranges cuts the addresses of one family into runs of one value each, which
@@ -13,50 +14,42 @@ import (
 //
 // In a big file a lookup costs what it costs to reach places in memory that
 // nobody used lately: it touches one block, and what leads there stays in the cache.
-type ranges[K uint32 | uint64, V uint16 | uint32] struct {
-	blocks []block[K, V]
+type ranges[K uint32 | uint64] struct {
+	blocks []block[K]
 	n      int      // runs; run i is number i%fill of blocks[i/fill]
 	low    []uint64 // the last 64 bits of each run's end; nil while all are ones, as with no network beyond /64
-	value  V        // while painting: of what comes after run n−1
+	value  uint16   // while painting: of what comes after run n−1
 
-	lasts   []K        // the last end in each block
-	tables  []table[K] // over lasts; tables[0] is the root
-	entries []uint32   // of all tables
+	lasts []K // the last end in each block
+	// Slots of 1<<shift from the first of lasts to the last but one: index has the
+	// first block that ends in a slot or past it.
+	shift uint8
+	index []uint32
 
 	heads []uint8 // by the first 16 bits of an address: see fillHeads
 }
 
 // block holds fill neighbouring runs: run i ends at ends[i+1] and starts after ends[i].
-type block[K uint32 | uint64, V uint16 | uint32] struct {
+type block[K uint32 | uint64] struct {
 	ends   [fill + 1]K // ends[0] is the end of the block before, or ^0 as the address before 0
-	values [fill]V
-}
-
-// table spreads the lasts of neighbouring blocks over slots of equal width, so
-// that one shift finds a slot with a few of them. Address space is used in clusters:
-// a slot with many has a table of its own, from its own first to its last.
-type table[K uint32 | uint64] struct {
-	first K      // the first block's last end
-	at    uint32 // entries[at : at+slots]
-	slots uint32
-	shift uint8 // width of a slot, log2
+	values [fill]uint16
 }
 
 const (
-	fill   = 15
-	crowd  = 8       // blocks a slot holds without a table of its own
-	busy   = 255     // no scope: look it up
-	nested = 1 << 31 // marks an entry that is the number of a table, not of a block
+	fill    = 15
+	busy    = 255 // no scope: look it up
+	allOnes = ^uint64(0)
 )
 
 // set gives everything from k, low on the value v. Calls come by ascending
 // address; a later one at the same address replaces the earlier.
-func (r *ranges[K, V]) set(k K, low uint64, v V) {
-	if low--; low == ^uint64(0) {
+func (r *ranges[K]) set(k K, low uint64, v uint16) {
+	if low--; low == allOnes {
 		k--
 	}
+	last, lastLow := r.end(r.n - 1)
 	switch {
-	case k != r.last() || low != r.lowOf(r.n-1):
+	case k != last || low != lastLow:
 		if r.value != v {
 			r.push(k, low)
 		}
@@ -67,89 +60,84 @@ func (r *ranges[K, V]) set(k K, low uint64, v V) {
 }
 
 // push ends the current run.
-func (r *ranges[K, V]) push(k K, low uint64) {
-	if low != ^uint64(0) && r.low == nil {
-		r.low = slices.Repeat([]uint64{^uint64(0)}, r.n)
+func (r *ranges[K]) push(k K, low uint64) {
+	if low != allOnes && r.low == nil {
+		r.low = slices.Repeat([]uint64{allOnes}, r.n)
 	}
 	if r.low != nil {
 		r.low = append(r.low[:r.n], low)
 	}
 	if r.n == len(r.blocks)*fill {
-		r.blocks = append(r.blocks, block[K, V]{})
+		r.blocks = append(r.blocks, block[K]{})
 	}
 	b, i := &r.blocks[r.n/fill], r.n%fill
 	if i == 0 {
-		b.ends[0] = r.last()
+		b.ends[0], _ = r.end(r.n - 1)
 	}
 	b.ends[i+1], b.values[i] = k, r.value
 	r.n++
 }
 
-// last returns the end of the last run; before the first, the address before 0.
-func (r *ranges[K, V]) last() K {
-	if r.n == 0 {
-		return ^K(0)
+// end returns the last address of a run; before run 0 stands the last of all.
+func (r *ranges[K]) end(i int) (k K, low uint64) {
+	if i < 0 {
+		return ^K(0), allOnes
 	}
-	return r.end(r.n - 1)
+	if low = allOnes; r.low != nil {
+		low = r.low[i]
+	}
+	return r.blocks[i/fill].ends[i%fill+1], low
 }
 
-func (r *ranges[K, V]) end(i int) K { return r.blocks[i/fill].ends[i%fill+1] }
-func (r *ranges[K, V]) at(i int) V  { return r.blocks[i/fill].values[i%fill] }
+func (r *ranges[K]) at(i int) uint16 { return r.blocks[i/fill].values[i%fill] }
 
-func (r *ranges[K, V]) lowOf(i int) uint64 {
-	if r.low == nil || i < 0 {
-		return ^uint64(0)
-	}
-	return r.low[i]
-}
-
-// seal ends the last run, frees what appending left over and makes the tables.
-func (r *ranges[K, V]) seal() {
-	r.push(^K(0), ^uint64(0))
+// seal ends the last run, frees what appending left over and makes the index.
+func (r *ranges[K]) seal() {
+	r.push(^K(0), allOnes)
 	r.blocks, r.low = slices.Clone(r.blocks[:(r.n+fill-1)/fill]), slices.Clone(r.low)
-	last := &r.blocks[len(r.blocks)-1]
+	last := len(r.blocks) - 1
 	for i := r.n % fill; i != 0 && i < fill; i++ {
-		last.ends[i+1] = ^K(0)
+		r.blocks[last].ends[i+1] = ^K(0)
 	}
 	r.lasts = make([]K, len(r.blocks))
 	for i := range r.blocks {
 		r.lasts[i] = r.blocks[i].ends[fill]
 	}
-	r.spread(0, len(r.lasts)-1)
+	// Half as many slots as blocks, since more would not stay in the cache.
+	span := uint64(r.lasts[max(0, last-1)] - r.lasts[0])
+	r.shift = uint8(max(0, bits.Len64(span)-bits.Len(uint(last)/2)))
+	r.index = make([]uint32, span>>r.shift+2)
+	i := 0
+	for slot := range r.index {
+		for i < last && uint64((r.lasts[i]-r.lasts[0])>>r.shift) < uint64(slot) {
+			i++
+		}
+		r.index[slot] = uint32(i)
+	}
 }
 
-// spread makes the table of the blocks i to last, and those below it. The
-// entry of a slot is the first block that ends no earlier than the slot starts.
-func (r *ranges[K, V]) spread(i, last int) (number uint32) {
-	first, span := r.lasts[i], r.lasts[last]-r.lasts[i]
-	t := table[K]{first: first, at: uint32(len(r.entries))}
-	// Half as many slots as blocks at most, since more would not stay in the cache;
-	// two at least for a crowd, so that each table spans at most half of the one
-	// above it and this ends.
-	t.shift = uint8(max(bits.Len64(uint64(span))-bits.Len(uint(last-i)>>2), 0))
-	t.slots = uint32(span>>t.shift) + 1
-	number = uint32(len(r.tables))
-	r.tables = append(r.tables, t)
-	r.entries = append(r.entries, make([]uint32, t.slots)...)
-	for slot := range t.slots {
-		end := i // the first block that ends past the slot
-		for end <= last && (r.lasts[end]-first)>>t.shift == K(slot) {
-			end++
+// block returns the block that holds k, or the first of several.
+func (r *ranges[K]) block(k K) int {
+	first := r.lasts[0]
+	slot := min((max(k, first)-first)>>r.shift, K(len(r.index)-2))
+	i, end := int(r.index[slot]), int(r.index[slot+1])
+	for end-i > 4 { // where address space is crowded
+		if middle := (i + end) / 2; r.lasts[middle] < k {
+			i = middle + 1
+		} else {
+			end = middle
 		}
-		entry := uint32(min(i, last))
-		if end-i > crowd && r.lasts[i] != r.lasts[end-1] {
-			entry = nested | r.spread(i, end-1)
-		}
-		r.entries[t.at+slot] = entry
-		i = end
 	}
-	return number
+	for r.lasts[i] < k {
+		i++
+	}
+	return i
 }
 
 // find returns the value of an address, and the length of the shortest prefix
 // around it that lies wholly in its run: one bit more than the address shares with
 // the nearest ones outside.
-func (r *ranges[K, V]) find(k K, low uint64) (v V, scope int) {
+func (r *ranges[K]) find(k K, low uint64) (v uint16, scope int) {
 	j := r.block(k)
 	b := &r.blocks[j]
 	// Counts instead of branching: nobody could predict the branches.
@@ -157,7 +145,7 @@ func (r *ranges[K, V]) find(k K, low uint64) (v V, scope int) {
 	i = (i + before(b.ends[(i+1)&fill], k) + before(b.ends[(i+2)&fill], k) + before(b.ends[(i+3)&fill], k)) & fill
 	switch {
 	case r.low != nil:
-		return r.gallop(j*fill+int(i), k, low)
+		return r.findLow(j*fill+int(i), k, low)
 	case r.n == 1:
 		return b.values[0], 0
 	}
@@ -167,10 +155,34 @@ func (r *ranges[K, V]) find(k K, low uint64) (v V, scope int) {
 	return b.values[min(i, fill-1)], bits.Len64(uint64(^K(0))) - bits.Len64(uint64(near)) + 1
 }
 
+// findLow is find where runs may begin within a /64, from the first run that
+// ends in the address's own /64 or later.
+func (r *ranges[K]) findLow(i int, k K, low uint64) (v uint16, scope int) {
+	if r.n == 1 {
+		return r.at(0), 0
+	}
+	i += sort.Search(r.n-1-i, func(n int) bool {
+		end, endLow := r.end(i + n)
+		return end != k || endLow >= low
+	})
+	before, beforeLow := r.end(i - 1)
+	next, nextLow := r.end(i)
+	if nextLow++; nextLow == 0 {
+		next++
+	}
+	return r.at(i), 1 + max(shared(k, low, before, beforeLow), shared(k, low, next, nextLow))
+}
+
+// before is 1 if end < k, else 0.
+func before[K uint32 | uint64](end, k K) uint64 {
+	_, borrow := bits.Sub64(uint64(end), uint64(k), 0)
+	return borrow
+}
+
 // fillHeads notes for each 16 bits whether every address that begins with them
 // has the value 0, and then their scope, else busy. In ranges that are mostly 0 most
 // lookups end there.
-func (r *ranges[K, V]) fillHeads() {
+func (r *ranges[K]) fillHeads() {
 	r.heads = make([]uint8, 1<<16)
 	for head := range r.heads {
 		r.heads[head] = busy
@@ -182,55 +194,6 @@ func (r *ranges[K, V]) fillHeads() {
 
 func headShift[K uint32 | uint64]() int { return bits.Len64(uint64(^K(0))) - 16 }
 
-// before is 1 if end < k, else 0.
-func before[K uint32 | uint64](end, k K) uint64 {
-	_, borrow := bits.Sub64(uint64(end), uint64(k), 0)
-	return borrow
-}
-
-// block returns the block that holds k, or the first of several.
-func (r *ranges[K, V]) block(k K) int {
-	t := &r.tables[0]
-	for {
-		slot := min((max(k, t.first)-t.first)>>t.shift, K(t.slots-1))
-		e := r.entries[t.at+uint32(slot)]
-		if e&nested == 0 {
-			j := int(e)
-			for r.lasts[j] < k {
-				j++
-			}
-			return j
-		}
-		t = &r.tables[e&^nested]
-	}
-}
-
-// gallop is find where runs may begin within a /64, from the first run that
-// ends in the address's own /64 or later.
-func (r *ranges[K, V]) gallop(i int, k K, low uint64) (v V, scope int) {
-	short := func(i int) bool { return i < r.n && r.end(i) == k && r.low[i] < low }
-	step := 1
-	for ; short(i + step - 1); step *= 2 {
-		i += step
-	}
-	for ; step > 0; step /= 2 {
-		if short(i + step - 1) {
-			i += step
-		}
-	}
-	if i > 0 {
-		scope = shared(k, low, r.end(i-1), r.low[i-1]) + 1
-	}
-	if i+1 < r.n {
-		next, nextLow := r.end(i), r.low[i]+1
-		if nextLow == 0 {
-			next++
-		}
-		scope = max(scope, shared(k, low, next, nextLow)+1)
-	}
-	return r.at(i), scope
-}
-
 // shared counts the leading bits that two addresses have in common.
 func shared[K uint32 | uint64](a K, aLow uint64, b K, bLow uint64) int {
 	if a != b {
@@ -240,18 +203,18 @@ func shared[K uint32 | uint64](a K, aLow uint64, b K, bLow uint64) int {
 }
 
 // families is the ranges of both families, to be painted network by network.
-type families[V uint16 | uint32] struct {
-	v4 *ranges[uint32, V]
-	v6 *ranges[uint64, V]
+type families struct {
+	v4 *ranges[uint32]
+	v6 *ranges[uint64]
 }
 
 // newFamilies returns ranges in which every address has the value 0.
-func newFamilies[V uint16 | uint32]() families[V] {
-	return families[V]{v4: &ranges[uint32, V]{}, v6: &ranges[uint64, V]{}}
+func newFamilies() families {
+	return families{v4: &ranges[uint32]{}, v6: &ranges[uint64]{}}
 }
 
 // from gives everything from the first address of a network on the value v.
-func (f families[V]) from(network netip.Prefix, v V) {
+func (f families) from(network netip.Prefix, v uint16) {
 	if network.Addr().Is4() {
 		f.v4.set(key4(network.Addr()), 0, v)
 		return
@@ -261,7 +224,7 @@ func (f families[V]) from(network netip.Prefix, v V) {
 }
 
 // past gives everything past the last address of a network the value v.
-func (f families[V]) past(network netip.Prefix, v V) {
+func (f families) past(network netip.Prefix, v uint16) {
 	length := network.Bits()
 	if network.Addr().Is4() {
 		if next := (key4(network.Addr()) | uint32(1<<(32-length)-1)) + 1; next != 0 {
@@ -282,7 +245,7 @@ func (f families[V]) past(network netip.Prefix, v V) {
 	}
 }
 
-func (f families[V]) seal() {
+func (f families) seal() {
 	f.v4.seal()
 	f.v6.seal()
 }

@@ -74,7 +74,7 @@ func run(cuts []cut, a netip.Addr) (v uint16, from, to netip.Addr) {
 }
 
 // TestRanges checks find and its scope against a linear scan over cuts of the
-// address space, in numbers that need tables within tables.
+// address space, also in crowds.
 func TestRanges(t *testing.T) {
 	for _, f := range []family{{32}, {128}} {
 		rapid.Check(t, func(t *rapid.T) {
@@ -90,7 +90,7 @@ func TestRanges(t *testing.T) {
 				}
 			}
 			slices.SortFunc(networks, netip.Prefix.Compare)
-			painted := newFamilies[uint16]()
+			painted := newFamilies()
 			cuts := []cut{{f.addr(new(big.Int)), 0}}
 			var end netip.Addr
 			for i, n := range networks {
