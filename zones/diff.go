@@ -14,7 +14,7 @@ import (
 const maxChanges = 100
 
 // Diff tells in one line each what an edit changed, by the keys of the file:
-// "member ntp1.fra: state active → drain (CHG-4711)", "site tyo: network 10.48.0.0/12 added".
+// "member ntp1.fra: state active → drain", "site tyo: network 10.48.0.0/12 added".
 // After a hundred lines it says how many more there are. Files moved about,
 // comments and the order of things are no change.
 func Diff(old, new *Registry) []string {
@@ -41,20 +41,21 @@ func recordTexts(r *Registry) (lines []string) {
 	return lines
 }
 
-// compare tells how what is called name changed: a struct field by field,
-// structs that begin with a name one by one, a list as a set, else the value.
+// teller is a struct that is told as a whole, "" for none.
+type teller interface{ told() string }
+
+// compare tells how what is called name changed: a struct field by field, structs
+// that begin with a name one by one, a list as a set, else the value.
 func compare(lines []string, name string, old, new reflect.Value) []string {
-	switch t := old.Type(); {
-	case t.Kind() == reflect.Struct && t != reflect.TypeFor[Point]() && t != reflect.TypeFor[ECS]():
+	t := old.Type()
+	_, whole := old.Interface().(teller)
+	switch {
+	case t.Kind() == reflect.Struct && !whole:
 		for i := range t.NumField() {
-			switch key, option, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); {
-			case t == reflect.TypeFor[Member]() && key == "state":
-				lines = became(lines, name+": state", stateOf(old), stateOf(new))
-			case t == reflect.TypeFor[Member]() && key == "reason": // told with the state
-			case option == "value":
-				lines = became(lines, name+":", value(old.Field(i)), value(new.Field(i)))
-			case t.Field(i).Tag.Get("diff") != "":
-				lines = compare(lines, name+": "+t.Field(i).Tag.Get("diff"), old.Field(i), new.Field(i))
+			key, option, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			switch key = cmp.Or(t.Field(i).Tag.Get("diff"), key); {
+			case option == "value": // in its order
+				lines = became(lines, name+":", old.Field(i), new.Field(i))
 			case key != "" && key != "-":
 				lines = compare(lines, strings.TrimPrefix(name+": "+key, ": "), old.Field(i), new.Field(i))
 			}
@@ -79,18 +80,9 @@ func compare(lines []string, name string, old, new reflect.Value) []string {
 	case t.Kind() == reflect.Slice:
 		lines = set(lines, one(name), values(old), values(new))
 	default:
-		lines = became(lines, name, value(old), value(new))
+		lines = became(lines, name, old, new)
 	}
 	return lines
-}
-
-// stateOf is a member's state with the reason for it.
-func stateOf(member reflect.Value) string {
-	m := member.Interface().(Member)
-	if m.Reason == "" {
-		return m.State.String()
-	}
-	return m.State.String() + " (" + m.Reason + ")"
 }
 
 func set(lines []string, name string, was, is []string) []string {
@@ -107,7 +99,8 @@ func set(lines []string, name string, was, is []string) []string {
 	return lines
 }
 
-func became(lines []string, name, was, is string) []string {
+func became(lines []string, name string, old, new reflect.Value) []string {
+	was, is := strings.Join(values(old), ", "), strings.Join(values(new), ", ")
 	if was == is {
 		return lines
 	}
@@ -122,31 +115,18 @@ func one(key string) string {
 	return strings.TrimSuffix(key, "s")
 }
 
-func values(list reflect.Value) (all []string) {
-	for _, v := range list.Seq2() {
-		all = append(all, value(v))
+// values are the items of a list, or the one that is none.
+func values(v reflect.Value) (all []string) {
+	if x, ok := v.Interface().(teller); ok {
+		return []string{x.told()}
+	}
+	if v.Kind() != reflect.Slice {
+		return []string{fmt.Sprint(v.Interface())}
+	}
+	for _, item := range v.Seq2() {
+		all = append(all, fmt.Sprint(item.Interface()))
 	}
 	return all
-}
-
-// value is v in one line.
-func value(v reflect.Value) string {
-	switch x := v.Interface().(type) {
-	case Point:
-		if !x.Known {
-			return ""
-		}
-		return fmt.Sprint(x.Lat, " ", x.Lon)
-	case ECS:
-		if len(x.Trusted) == 0 {
-			return map[bool]string{true: "on", false: "off"}[x.On]
-		}
-		return "for " + strings.Join(values(v.FieldByName("Trusted")), ", ")
-	}
-	if v.Kind() == reflect.Slice {
-		return strings.Join(values(v), ", ")
-	}
-	return fmt.Sprint(v.Interface())
 }
 
 // Losses tells which sites the edit would cost more than half of the addresses

@@ -1,11 +1,21 @@
 package zones
 
+import "fmt"
+
 // Point is a spot on the earth in degrees, north and east positive. The zero
 // Point is "unknown", which is not the same as 0,0 in the Gulf of Guinea.
 type Point struct {
 	Lat   float64 `yaml:"latitude,item" min:"-90" max:"90"`
 	Lon   float64 `yaml:"longitude,item" min:"-180" max:"180"`
 	Known bool    `yaml:",given"`
+}
+
+// told is latitude and longitude, "" for unknown.
+func (p Point) told() string {
+	if !p.Known {
+		return ""
+	}
+	return fmt.Sprint(p.Lat, " ", p.Lon)
 }
 
 // Origin tells how a Place was found.

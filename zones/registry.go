@@ -184,6 +184,17 @@ func (s *State) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// told is on, off or "trusted [10.0.0.0/8 …]".
+func (e ECS) told() string {
+	switch {
+	case len(e.Trusted) > 0:
+		return fmt.Sprint("trusted ", e.Trusted)
+	case e.On:
+		return "on"
+	}
+	return "off"
+}
+
 // UnmarshalText takes on and off.
 func (e *ECS) UnmarshalText(text []byte) error {
 	if string(text) != "on" && string(text) != "off" {
