@@ -90,7 +90,7 @@ func anyStatic(r *rand.Rand, apex string) *zones.Registry {
 			if r.IntN(2) == 0 {
 				rec.SRV = []zones.SRV{{Priority: 1, Port: 123, Target: target()}}
 			}
-			rec.TXT = []zones.Text{{Strings: []string{"a\"\\", "größer"}}, {Strings: []string{rec.Name}}}
+			rec.TXT = []string{"a\"\\", "größer" + strings.Repeat("x", 300), rec.Name}
 			rec.CAA = []zones.CAA{{Tag: "issue", Value: ";", Critical: r.IntN(2) == 0}}
 		}
 		reg.Records = append(reg.Records, rec)

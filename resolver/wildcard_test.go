@@ -18,7 +18,7 @@ func besidePool(t testing.TB, also func(*zones.Registry)) (*Snapshot, *Turns) {
 	r := sampleRegistry
 	r.Members = []zones.Member{{Name: "m", Site: "fra", Addresses: addrs("10.16.0.1", "fd12:3456:10::1"), Netspeed: 1, Tags: []string{"v4"}}}
 	r.Records = []zones.Record{
-		{Name: "@", TTL: time.Hour, TXT: []zones.Text{{Strings: []string{"v=spf1 -all"}}}, MX: []zones.MX{{Host: "."}}},
+		{Name: "@", TTL: time.Hour, TXT: []string{"v=spf1 -all"}, MX: []zones.MX{{Host: "."}}},
 		{Name: "_ntp._udp", TTL: time.Hour, SRV: []zones.SRV{{Port: 123, Target: "pool.example"}}},
 		{Name: "time", TTL: time.Hour, CNAME: "fra.pool.example"},
 		{Name: "empty", TTL: time.Hour, CNAME: "quad.pool.example"},

@@ -60,13 +60,6 @@ func (c *checker) data(r *Record, i int) {
 			doc.Fault(a.String()+" is "+what, "records", i, "addresses", j)
 		}
 	}
-	for j, t := range r.TXT {
-		for k, s := range t.Strings {
-			if len(s) > 255 {
-				doc.Fault(fmt.Sprintf("has %d octets, a string takes 255: cut it, or write the text without strings", len(s)), "records", i, "txt", j, "strings", k)
-			}
-		}
-	}
 	for j, m := range r.MX {
 		if m.Host == "." && (len(r.MX) > 1 || m.Preference != 0) {
 			doc.Fault("says that nobody takes mail, and so stands alone with preference 0 (RFC 7505)", "records", i, "mx", j)

@@ -1,8 +1,6 @@
 package zones
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/timepool/timepool/zones/strict"
@@ -12,8 +10,9 @@ import (
 // on the wire).
 const maxName = 253
 
-// maxApex leaves room for the longest name that is below every apex.
-const maxApex = maxName - len("_why.0.north-america.")
+// maxApex leaves room for the longest name below an apex: _why.0.SITE.POOL, of two
+// labels with 63 characters. Zone.Name has it in its tag.
+const maxApex = maxName - len("_why.0.") - 2*64
 
 // apexes are the zone's name and those of also.
 func (z *Zone) apexes() []string { return append([]string{z.Name}, z.Also...) }
@@ -55,22 +54,12 @@ func (c *checker) names() {
 			return
 		}
 		taken[label] = what + " " + label + " (" + c.docs[0].Line(path...) + ")"
-		if len(label) <= 63 {
-			c.fits(label, path...)
-		}
 	}
-	longest := slices.MaxFunc(Continents, func(a, b string) int { return len(a) - len(b) })
 	for _, s := range c.r.Sites {
 		claim(s.Name, "the site", "name the site otherwise", "sites", s.Name)
-		if len(s.Name) > len(longest) && len(s.Name) <= 63 {
-			longest = s.Name
-		}
 	}
 	for _, p := range c.r.Pools {
 		claim(p.Name, "the pool", "name the pool otherwise", "pools", p.Name)
-		if len(p.Name) <= 63 {
-			c.fits(longest+"."+p.Name, "pools", p.Name)
-		}
 	}
 	share := func() func(below, what string, path ...any) { // several may stand under one label
 		labels := make(map[string]bool)
@@ -96,14 +85,5 @@ func (c *checker) names() {
 	}
 	for _, d := range c.r.Delegations {
 		static(d.Name, "delegation", "delegations", d.Name)
-	}
-}
-
-// fits reports a label whose longest name, _why.0.label.apex, is too long. An
-// apex that is too long by itself has a fault already.
-func (c *checker) fits(label string, path ...any) {
-	apex := slices.MaxFunc(c.r.Zone.apexes(), func(a, b string) int { return len(a) - len(b) })
-	if n := len("_why.0.") + len(label) + 1 + len(apex); n > maxName && len(apex) <= maxApex {
-		c.docs[0].Fault(fmt.Sprintf("is too long: below the apex of %d characters _why.0.%s would have %d of %d", len(apex), label, n, maxName), path...)
 	}
 }

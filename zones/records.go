@@ -15,16 +15,11 @@ type Record struct {
 	TTL       time.Duration `yaml:"ttl" default:"1h" min:"1s" max:"168h" doc:"How long resolvers may keep it, in whole seconds."`
 	Addresses []netip.Addr  `yaml:"addresses" min:"1" max:"64" doc:"A and AAAA records. Not of names of the pool, which are its members'."`
 	CNAME     string        `yaml:"cname" max:"253" form:"host" doc:"The name that this is another name for, in full. Nothing else may stand beside it."`
-	TXT       []Text        `yaml:"txt" min:"1" max:"64" doc:"Texts, as long as you like, or {strings: […]} where it matters how they are cut."`
+	TXT       []string      `yaml:"txt" min:"1" max:"64" doc:"Texts, as long as you like."`
 	MX        []MX          `yaml:"mx" min:"1" max:"64" doc:"Who takes mail; [{host: .}] for nobody (RFC 7505)."`
 	SRV       []SRV         `yaml:"srv" min:"1" max:"64" doc:"Where a service is (RFC 2782)."`
 	CAA       []CAA         `yaml:"caa" min:"1" max:"64" doc:"Who may issue certificates (RFC 8659)."`
 	PTR       []string      `yaml:"ptr" min:"1" max:"64" form:"host" doc:"Names pointed to, in full."`
-}
-
-// Text is one TXT record: character strings of 255 octets at most.
-type Text struct {
-	Strings []string `yaml:"strings,required" min:"1" max:"255" doc:"Each of up to 255 octets."`
 }
 
 // MX is one mail exchange (RFC 1035 section 3.3.9).
@@ -79,16 +74,6 @@ func (d *DS) UnmarshalText(text []byte) error {
 // String is the data as a zone file writes it.
 func (d DS) String() string { return string(d) }
 
-// UnmarshalText cuts a text into as few strings as it takes.
-func (t *Text) UnmarshalText(text []byte) error {
-	t.Strings = nil
-	for len(text) > 255 {
-		t.Strings, text = append(t.Strings, string(text[:255])), text[255:]
-	}
-	t.Strings = append(t.Strings, string(text))
-	return nil
-}
-
 // RRs returns the records as a zone file writes type and data (RFC 1035 section
 // 5.1): "MX 10 mail.example.org.". Those of one type stand together.
 func (r *Record) RRs() (lines []string) {
@@ -107,11 +92,11 @@ func (r *Record) RRs() (lines []string) {
 		add("CNAME %s.", r.CNAME)
 	}
 	for _, t := range r.TXT {
-		line := "TXT"
-		for _, s := range t.Strings {
-			line += " " + quoted(s)
+		line := "TXT "
+		for ; len(t) > 255; t = t[255:] { // octets of one character string
+			line += quoted(t[:255]) + " "
 		}
-		add("%s", line)
+		add("%s", line+quoted(t))
 	}
 	for _, m := range r.MX {
 		add("MX %d %s", m.Preference, fqdn(m.Host))

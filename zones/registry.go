@@ -14,7 +14,7 @@ import (
 // of the file; package strict tells how to read them.
 type Registry struct {
 	Zone        Zone         `yaml:"zone,required" doc:"The delegated zone and what holds for every name in it."`
-	Sites       []Site       `yaml:"sites" doc:"Locations by name; each is a name below the apex."` // sorted by name
+	Sites       []Site       `yaml:"sites" max:"65535" doc:"Locations by name; each is a name below the apex."` // sorted by name
 	Members     []Member     `yaml:"members" doc:"The NTP servers; more of them may stand in members.d/*.yaml."`
 	Prefer      []Preference `yaml:"prefer" doc:"By site: the sites that are nearest to it whatever the map says, nearest first."`
 	Profiles    []Profile    `yaml:"profiles" doc:"Ways to judge clocks, by name, beside lan and ntppool, for zone.profile."`
@@ -31,7 +31,7 @@ type Registry struct {
 
 // Zone is the delegated zone and what holds for every name in it.
 type Zone struct {
-	Name          string        `yaml:"name,required" max:"253" form:"domain" doc:"The apex, as delegated: pool.example"`
+	Name          string        `yaml:"name,required" max:"118" form:"domain" doc:"The apex, as delegated: pool.example"`
 	Also          []string      `yaml:"also" form:"domain" doc:"Further apexes that answer the same."`
 	Nameservers   []Nameserver  `yaml:"nameservers,required" min:"1" max:"13" doc:"The zone's name servers; those below the apex with their addresses (glue), others with []."`
 	Contact       string        `yaml:"contact" max:"250" form:"mailbox" doc:"Who answers for the zone; hostmaster@ the zone unless given."` // as written
