@@ -16,11 +16,11 @@ type Transport struct {
 	Idle time.Duration // TCP: how long the connection may be idle after the reply; 0: not told
 	Now  time.Time     // about when the query came, for cookies, signatures and limits
 
-	Transfers *Transfers // nil: nobody may copy the zone
-	key       *Key       // that signed the query
-	forced    int        // rcode of a reply to what is not rightly signed
-	reserved  int        // octets of the reply that its signature takes
-	limits    *limits    // nil: none
+	key      *Key     // that signed the query
+	forced   int      // rcode of a reply to what is not rightly signed
+	reserved int      // octets of the reply that its signature takes
+	limits   *limits  // nil: none
+	copying  *copying // nil: a transfer has no way to go
 }
 
 // limit is how long the reply may be (RFC 6891 section 6.2.5).
@@ -49,9 +49,6 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	}
 	var q query
 	ok := q.parse(msg)
-	if ok && q.tsig > 0 && how.key == nil && how.forced == 0 {
-		return s.signed(dst, msg, client, how, turns)
-	}
 	client = client.Unmap().WithZone("")
 	if q.edns.any && ok {
 		q.edns.admit(s, client, &how)
@@ -62,6 +59,9 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	verdict := how.limits.judge(client, known, how.Now)
 	if verdict == Denied || verdict == Limited {
 		return dst, verdict
+	}
+	if verdict == Answered && ok && q.tsig > 0 && how.key == nil && how.forced == 0 {
+		return s.signed(dst, msg, client, how, turns)
 	}
 	r := newReply(dst, msg, &q, s, &how)
 	if r.most = r.limit; !known {

@@ -39,6 +39,8 @@ type Options struct {
 	Software string   // version.bind and version.server; "" for none
 	Hide     bool     // names of class CH are refused
 	Cookies  []Secret // the first makes server cookies, each is good in one; nil: no cookies
+
+	Transfers *Transfers // nil: nobody may copy the zone
 }
 
 // Stats is what a Snapshot holds.

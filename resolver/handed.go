@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"iter"
 	"math"
 	"net/netip"
 )
@@ -27,11 +26,7 @@ func (h *handedOut) settle(live *publication) {
 			if held == nil {
 				held = make([]float64, len(suit.records)/suit.terms.size())
 			}
-			for set, share := range suit.decks[n].arcs() {
-				for _, record := range set {
-					held[record] += share * turns
-				}
-			}
+			suit.decks[n].each(func(record uint32, _ int, share float64) { held[record] += share * turns })
 		}
 		for record, answers := range held {
 			if answers > 0 {
@@ -60,19 +55,18 @@ func (p *publication) dealt(suit, deck int) (turns uint64) {
 	return turns
 }
 
-// arcs iterates over the sets of d and how often each is dealt, 0 … 1.
-func (d *deck) arcs() iter.Seq2[[]uint32, float64] {
-	return func(yield func([]uint32, float64) bool) {
-		from := uint64(0)
-		for i, c := range d.cards {
-			until := uint64(c.until)
-			if i == len(d.cards)-1 {
-				until = math.MaxUint32 + 1
-			}
-			if !yield(d.sets[c.set:][:d.size()], float64(until-from)/(math.MaxUint32+1)) {
-				return
-			}
-			from = until
+// each calls do for every record of every set, with its place in the set and how
+// often the set is dealt, 0 … 1.
+func (d *deck) each(do func(record uint32, slot int, share float64)) {
+	from := uint64(0)
+	for i, c := range d.cards {
+		until := uint64(c.until)
+		if i == len(d.cards)-1 {
+			until = math.MaxUint32 + 1
 		}
+		for slot, record := range d.sets[c.set:][:d.size()] {
+			do(record, slot, float64(until-from)/(math.MaxUint32+1))
+		}
+		from = until
 	}
 }

@@ -219,6 +219,25 @@ func TestLimitsAllocateNothing(t *testing.T) {
 	}
 }
 
+// TestLimitsBeforeSignatures: what is over the rate is not worth a look at its
+// signature, which would take memory.
+func TestLimitsBeforeSignatures(t *testing.T) {
+	s, turns := besidePool(t, nil)
+	s.made.Transfers = &Transfers{Keys: []*Key{testKey(t, "hmac-sha256")}}
+	l, client, seen := newLimits(Limits{Rate: 1, Burst: 3, Slip: -1}), netip.MustParseAddr("203.0.113.9"), [Verdicts]int{}
+	raw, _ := signedQuery(t, question("pool.example.", dns.TypeSOA), "xfr.example.", "hmac-sha256", time.Now())
+	ask := func() {
+		_, v := s.Answer(nil, raw, client, Transport{limits: l, Now: l.start}, turns)
+		seen[v]++
+	}
+	for range 4 {
+		ask()
+	}
+	if n := testing.AllocsPerRun(100, ask); n != 0 || seen[Answered] != 3 || seen[Limited] != 102 {
+		t.Errorf("%v, %v allocations", seen, n)
+	}
+}
+
 // BenchmarkLimits is what they add to a query.
 func BenchmarkLimits(b *testing.B) {
 	for _, c := range []struct{ name, client string }{{"counted", "203.0.113.9"}, {"counted6", "2001:db8::9"}, {"exempt", "127.0.0.1"}} {

@@ -1,8 +1,8 @@
 package resolver
 
 import (
-	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -12,8 +12,8 @@ import (
 type rrset struct {
 	rrtype uint16
 	count  uint16
-	owner  []byte // wire format
-	plain  []byte // the records one after the other without their owner, names uncompressed: what packer takes
+	owner  string // as text, lower case, with the final dot
+	rrs    []dns.RR
 
 	// wire is the set packed as it stands right after the question of its owner,
 	// which is all that ever comes before it there: so its names are compressed
@@ -23,177 +23,114 @@ type rrset struct {
 	must  int     // so many of extra belong to a referral (RFC 9471)
 }
 
-// newSet packs lines of a zone file, type and data, that are of one type.
-func newSet(owner string, ttl uint32, lines []string) (rrset, error) {
-	s := rrset{owner: []byte(owner), count: uint16(len(lines))}
-	for _, line := range lines {
-		rr, err := dns.NewRR(fmt.Sprintf(". %d IN %s", ttl, line))
-		if err != nil {
-			return s, err
-		}
-		buf := make([]byte, dns.Len(rr)+maxName)
-		end, err := dns.PackRR(rr, buf, 0, nil, false)
-		if err != nil {
-			return s, err
-		}
-		s.rrtype, s.plain = rr.Header().Rrtype, append(s.plain, buf[1:end]...)
-	}
-	return s, nil
-}
-
-// sets packs lines of a zone file; those of one type stand together.
+// sets parses lines of a zone file, type and data; those of one type stand
+// together.
 func sets(owner string, ttl uint32, lines []string) (all []rrset, err error) {
-	kind := func(line string) string { return line[:strings.IndexByte(line, ' ')] }
-	for len(lines) > 0 {
-		n := 1
-		for n < len(lines) && kind(lines[n]) == kind(lines[0]) {
-			n++
-		}
-		s, err := newSet(owner, ttl, lines[:n])
+	owner = dns.Fqdn(strings.ToLower(owner))
+	for _, line := range lines {
+		rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s", owner, ttl, line))
 		if err != nil {
 			return nil, err
 		}
-		all, lines = append(all, s), lines[n:]
+		rrtype := rr.Header().Rrtype
+		if len(all) == 0 || all[len(all)-1].rrtype != rrtype {
+			all = append(all, rrset{rrtype: rrtype, owner: owner})
+		}
+		set := &all[len(all)-1]
+		set.rrs, set.count = append(set.rrs, rr), set.count+1
 	}
 	return all, nil
 }
 
 // seal packs the set and its extra behind the question of its owner.
-func (s *rrset) seal() {
-	msg := append(append(make([]byte, headerLen), s.owner...), 0, 0, 0, 0)
-	p := newPacker(msg, 0)
-	at := len(msg)
-	p.set(s.owner, s)
-	s.wire = p.buf[at:len(p.buf):len(p.buf)]
-	for i := range s.extra {
-		at := len(p.buf)
-		p.set(s.extra[i].owner, &s.extra[i])
-		s.extra[i].wire = p.buf[at:len(p.buf):len(p.buf)]
+func (s *rrset) seal() error {
+	msg, err := wireName(s.owner)
+	if err != nil {
+		return err
 	}
+	p := newPacker([]byte(strings.Repeat("\x00", headerLen)+msg+"\x00\x00\x00\x00"), 0)
+	pack := func(s *rrset) {
+		at := len(p.buf)
+		if err == nil {
+			err = p.set(s.owner, s)
+		}
+		s.wire = p.buf[at:len(p.buf):len(p.buf)]
+	}
+	pack(s)
+	for i := range s.extra {
+		pack(&s.extra[i])
+	}
+	return err
 }
 
-// target returns the name that a set's record points to, rr being what stands
-// in plain from there on, and what is behind the record.
-func (s *rrset) target(rr []byte) (name, rest []byte) {
-	end := 10 + int(binary.BigEndian.Uint16(rr[8:]))
-	switch s.rrtype {
-	case dns.TypeNS, dns.TypeCNAME, dns.TypePTR:
-		return rr[10:end], rr[end:]
-	case dns.TypeMX:
-		return rr[12:end], rr[end:]
-	case dns.TypeSRV:
-		return rr[16:end], rr[end:]
+// target returns the name that a record points to, "" for none.
+func target(rr dns.RR) string {
+	switch rr := rr.(type) {
+	case *dns.NS:
+		return rr.Ns
+	case *dns.CNAME:
+		return rr.Target
+	case *dns.MX:
+		return rr.Mx
+	case *dns.SRV:
+		return rr.Target
 	}
-	return nil, rr[end:]
+	return ""
 }
 
 // packer appends records to a message, with names compressed against those
 // before them (RFC 1035 section 4.1.4).
 type packer struct {
 	buf   []byte
-	base  int        // index in buf where the message begins
-	known [64]uint16 // where names stand in the message, the last 64 of them
-	n     int
+	base  int            // index in buf where the message begins
+	names map[string]int // where they stand in the message; lower case
 }
 
 // newPacker takes a message that has a question and perhaps more, of which
 // nothing is made use of.
 func newPacker(buf []byte, base int) packer {
-	p := packer{buf: buf, base: base}
-	p.know(base + headerLen)
+	p := packer{buf: buf, base: base, names: map[string]int{}}
+	at, owner := headerLen, strings.ToLower(textOf(buf[base+headerLen:]))
+	for _, label := range dns.Split(owner) {
+		p.names[owner[label:]] = at
+		at += 1 + int(buf[base+at])
+	}
 	return p
 }
 
-// know takes note of the name at that index of buf, up to where it goes on
-// elsewhere.
-func (p *packer) know(at int) {
-	for ; p.buf[at] != 0 && p.buf[at] < 0xC0 && at-p.base < 0x4000; at += 1 + int(p.buf[at]) {
-		p.known[p.n%len(p.known)] = uint16(at - p.base)
-		p.n++
-	}
-}
-
-// set appends an RRset under that owner, which a wildcard's is not its own.
-func (p *packer) set(owner []byte, s *rrset) {
-	for rest := s.plain; len(rest) > 0; {
-		end := 10 + int(binary.BigEndian.Uint16(rest[8:]))
-		p.name(owner)
-		p.buf = append(p.buf, rest[:10]...)
+// set appends an RRset under that owner, which a wildcard's is not its own. A
+// set that was sealed makes no error.
+func (p *packer) set(owner string, s *rrset) error {
+	for _, rr := range s.rrs {
+		rr = dns.Copy(rr) // the packing writes to it
+		rr.Header().Name = owner
 		at := len(p.buf)
-		p.data(s.rrtype, rest[10:end])
-		binary.BigEndian.PutUint16(p.buf[at-2:], uint16(len(p.buf)-at))
-		rest = rest[end:]
+		p.buf = slices.Grow(p.buf, dns.Len(rr)+maxName)
+		end, err := dns.PackRR(rr, p.buf[p.base:cap(p.buf)], at-p.base, p.names, true)
+		if err != nil {
+			return err
+		}
+		p.buf = p.buf[:p.base+end]
 	}
+	return nil
 }
 
-// data appends a record's data: only types of RFC 1035 may have their names
-// compressed (RFC 3597 section 4).
-func (p *packer) data(rrtype uint16, data []byte) {
-	fixed, names := 0, 0
-	switch rrtype {
-	case dns.TypeNS, dns.TypeCNAME, dns.TypePTR:
-		names = 1
-	case dns.TypeMX:
-		fixed, names = 2, 1
-	case dns.TypeSOA:
-		names = 2
-	case dns.TypeSRV: // others may point into it (RFC 2782)
-		defer p.know(len(p.buf) + 6)
-	}
-	p.buf, data = append(p.buf, data[:fixed]...), data[fixed:]
-	for range names {
-		end := skipName(data, 0)
-		p.name(data[:end])
-		data = data[end:]
-	}
-	p.buf = append(p.buf, data...)
+// wireName returns a name in wire format, lower case.
+func wireName(s string) (string, error) {
+	var buf [maxName]byte
+	n, err := dns.PackDomainName(dns.Fqdn(strings.ToLower(s)), buf[:], 0, nil, false)
+	return string(buf[:n]), err
 }
 
-// name appends a name in wire format, lower case.
-func (p *packer) name(wire []byte) {
-	at, pointer := len(p.buf), uint16(0)
-	for wire[0] != 0 && pointer == 0 {
-		if pointer = p.find(wire); pointer == 0 {
-			end := 1 + int(wire[0])
-			p.buf, wire = append(p.buf, wire[:end]...), wire[end:]
-		}
+// textOf returns a name in wire format as text, with the final dot; what is
+// behind it does not matter.
+func textOf(wire []byte) string {
+	text, _, err := dns.UnpackDomainName(wire, 0)
+	if err != nil {
+		return "."
 	}
-	if pointer == 0 {
-		p.buf = append(p.buf, 0)
-	} else {
-		p.buf = binary.BigEndian.AppendUint16(p.buf, 0xC000|pointer)
-	}
-	p.know(at)
+	return text
 }
 
-// find returns where the name stands, 0 for nowhere.
-func (p *packer) find(wire []byte) uint16 {
-	for _, at := range p.known[:min(p.n, len(p.known))] {
-		if p.isAt(int(at), wire) {
-			return at
-		}
-	}
-	return 0
-}
-
-func (p *packer) isAt(at int, wire []byte) bool {
-	msg := p.buf[p.base:]
-	for {
-		for msg[at] >= 0xC0 {
-			at = int(binary.BigEndian.Uint16(msg[at:]) & 0x3FFF)
-		}
-		end := 1 + int(msg[at])
-		for i, c := range msg[at : at+end] {
-			if 'A' <= c && c <= 'Z' { // no length is
-				c += 'a' - 'A'
-			}
-			if c != wire[i] {
-				return false
-			}
-		}
-		if end == 1 {
-			return true
-		}
-		at, wire = at+end, wire[end:]
-	}
-}
+// dotted is textOf without the final dot.
+func dotted(wire string) string { return strings.TrimSuffix(textOf([]byte(wire)), ".") }

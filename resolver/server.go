@@ -30,8 +30,6 @@ type Config struct {
 
 	Limits Limits
 	Log    *slog.Logger
-
-	Transfers *Transfers // nil: nobody may copy the zone
 }
 
 // TCPLimits bounds what TCP clients may take (RFC 7766 section 6).
@@ -68,9 +66,9 @@ type Server struct {
 	limits *limits
 
 	copying sync.Mutex
-	copied  *Snapshot       // what was last transferred
-	told    atomic.Uint64   // serial that secondaries were last told of, and one
-	changed []chan struct{} // by Transfers.Notify: there is one to be told
+	copied  *Snapshot     // what was last transferred
+	told    atomic.Uint64 // serial that secondaries were last told of, and one
+	changed chan struct{} // there is one to be told
 
 	publishing     sync.Mutex
 	handed         handedOut        // guarded by publishing
@@ -99,12 +97,7 @@ func NewServer(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, handed: handedOut{dealt: map[netip.Addr]float64{}}, askedBefore: map[Asked]uint64{},
-		conns: places{limits: cfg.TCP}, limits: newLimits(cfg.Limits),
-	}
-	if cfg.Transfers != nil {
-		for range cfg.Transfers.Notify {
-			s.changed = append(s.changed, make(chan struct{}, 1))
-		}
+		conns: places{limits: cfg.TCP}, limits: newLimits(cfg.Limits), changed: make(chan struct{}, 1),
 	}
 	for range cfg.Loops + 1 {
 		s.seeds = append(s.seeds, rand.Uint64())
@@ -200,9 +193,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, l := range s.tcp {
 		running.Go(func() { l.run(&running) })
 	}
-	for i, changed := range s.changed {
-		running.Go(func() { s.notify(ctx, s.cfg.Transfers.Notify[i], changed) })
-	}
+	running.Go(func() { s.notify(ctx) })
 	<-ctx.Done()
 	s.stop()
 	running.Wait()
@@ -265,7 +256,6 @@ func (s *Server) serve(dst, msg []byte, client netip.Addr, how Transport, lane i
 		t.count(Unready)
 		return dst
 	}
-	how.Transfers = s.cfg.Transfers
 	reply, verdict := live.snapshot.Answer(dst, msg, client, how, live.turns[lane])
 	t.count(verdict)
 	return reply

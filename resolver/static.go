@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,8 +60,7 @@ func (s *Snapshot) addStatic(r *zones.Registry) error {
 			return fmt.Errorf("delegation %s: %w", r.Delegations[i].Name, err)
 		}
 	}
-	s.seal()
-	return nil
+	return s.seal()
 }
 
 // addApex adds SOA and NS, the same in every served zone but for the owner.
@@ -75,12 +73,54 @@ func (s *Snapshot) addApex(i int, zone string, z *zones.Zone) error {
 		return err
 	}
 	a := &s.apexes[i]
-	var err error
-	if a.soa, err = newSet(a.wire, min(staticTTL, minimum), lines[:1]); err != nil {
+	negative, err := sets(zone, min(staticTTL, minimum), lines[:1])
+	if err != nil {
 		return err
 	}
-	a.soa.seal()
+	a.soa = negative[0]
+	err = a.soa.seal()
 	a.pointers = soaPointers(a.soa.wire)
+	return err
+}
+
+// cut is where a delegation begins. Nothing is in Snapshot.names below it.
+type cut struct {
+	ns rrset // extra: glue, and what else is known of the name servers
+	ds rrset // of count 0 when there is none
+}
+
+// delegate adds a delegation below the zone.
+func (s *Snapshot) delegate(d *zones.Delegation, zone string) error {
+	owner, ttl := d.Name+"."+zone, seconds(d.TTL)
+	wire, err := wireName(owner)
+	if err != nil {
+		return err
+	}
+	lines := servers(d.Nameservers)
+	for _, ds := range d.DS {
+		lines = append(lines, fmt.Sprintf("DS %s", ds))
+	}
+	own, err := sets(owner, ttl, lines)
+	if err != nil {
+		return err
+	}
+	c := &cut{ns: own[0]}
+	if len(own) > 1 {
+		c.ds = own[1]
+		if err := c.ds.seal(); err != nil {
+			return err
+		}
+	}
+	for _, server := range d.Nameservers {
+		host := zones.Record{Addresses: server.Addresses}
+		glue, err := sets(server.Name, ttl, host.RRs())
+		if err != nil {
+			return err
+		}
+		c.ns.extra = append(c.ns.extra, glue...)
+	}
+	c.ns.must = len(c.ns.extra)
+	s.at(wire, 0).cut = c
 	return nil
 }
 
@@ -99,51 +139,56 @@ func (s *Snapshot) put(owner string, ttl uint32, lines []string) error {
 	if err != nil {
 		return err
 	}
-	apex := s.apexOf(wire)
+	apex := s.apexOf([]byte(wire))
 	if apex < 0 {
 		return nil
 	}
 	n := s.at(wire, apex)
-	more, err := sets(wire, ttl, lines)
+	more, err := sets(owner, ttl, lines)
 	n.static = append(n.static, more...)
 	return err
 }
 
 // seal packs all sets, once all that may be beside them is there: the addresses
 // that NS, MX and SRV records point to.
-func (s *Snapshot) seal() {
+func (s *Snapshot) seal() error {
 	for _, n := range s.names {
 		for i := range n.static {
 			set := &n.static[i]
-			switch set.rrtype {
-			case dns.TypeNS, dns.TypeMX, dns.TypeSRV:
+			if set.rrtype != dns.TypeCNAME {
 				s.accompany(set)
 			}
-			set.seal()
+			if err := set.seal(); err != nil {
+				return err
+			}
 		}
 		if n.cut != nil {
 			s.accompany(&n.cut.ns)
 		}
 	}
+	return nil
 }
 
 // accompany adds the addresses of a set's targets to its extra, each once.
 func (s *Snapshot) accompany(set *rrset) {
-	var target []byte
-	for rest := set.plain; len(rest) > 0; {
-		target, rest = set.target(rest)
-		apex := s.apexOf(string(target))
-		known := func(e rrset) bool { return bytes.Equal(e.owner, target) }
-		if apex < 0 || slices.ContainsFunc(set.extra, known) {
+	for _, rr := range set.rrs {
+		owner := target(rr)
+		wire, err := wireName(owner)
+		known := func(e rrset) bool { return e.owner == owner }
+		if owner == "" || err != nil || slices.ContainsFunc(set.extra, known) {
 			continue
 		}
-		n := s.find(target, &s.apexes[apex])
+		apex := s.apexOf([]byte(wire))
+		if apex < 0 {
+			continue
+		}
+		n := s.find([]byte(wire), &s.apexes[apex])
 		if n == nil || n.cut != nil {
 			continue
 		}
 		for _, a := range n.static {
 			if a.rrtype == dns.TypeA || a.rrtype == dns.TypeAAAA {
-				set.extra = append(set.extra, rrset{rrtype: a.rrtype, count: a.count, owner: target, plain: a.plain})
+				set.extra = append(set.extra, rrset{rrtype: a.rrtype, count: a.count, owner: owner, rrs: a.rrs})
 			}
 		}
 	}
@@ -178,10 +223,10 @@ func (s *Snapshot) at(wire string, apex int) *name {
 
 // apexOf returns the index of the nearest apex at or above the name, −1 if
 // there is none.
-func (s *Snapshot) apexOf(wire string) int {
+func (s *Snapshot) apexOf(wire []byte) int {
 	for up := wire; ; up = up[1+up[0]:] {
 		for i := range s.apexes {
-			if s.apexes[i].wire == up {
+			if s.apexes[i].wire == string(up) {
 				return i
 			}
 		}
@@ -206,13 +251,6 @@ func soaPointers(rr []byte) (at []int) {
 		off += 1 + fixed
 	}
 	return at
-}
-
-// wireName returns a name in wire format, lower case.
-func wireName(s string) (string, error) {
-	var buf [maxName]byte
-	n, err := dns.PackDomainName(dns.Fqdn(strings.ToLower(s)), buf[:], 0, nil, false)
-	return string(buf[:n]), err
 }
 
 // mailbox turns the contact's address into an SOA's RNAME, the dots before the

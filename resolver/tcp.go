@@ -64,7 +64,7 @@ func (l *tcpLoop) run(running *sync.WaitGroup) {
 // section 6.2.1), until it breaks the rules, is idle, half-way through a query
 // for too long, or goes away.
 func (l *tcpLoop) stream(conn net.Conn, place *place, client netip.Addr) {
-	in := make([]byte, 0, firstRead)
+	in, zone := make([]byte, 0, firstRead), new(copying)
 	for idle := l.server.cfg.TCP.Idle; ; {
 		if len(in) == 0 {
 			conn.SetReadDeadline(time.Now().Add(idle))
@@ -83,7 +83,7 @@ func (l *tcpLoop) stream(conn net.Conn, place *place, client netip.Addr) {
 			}
 		}
 		idle = place.active(time.Now()) // what the replies tell holds after them
-		rest, ok := l.flush(conn, in, client, idle)
+		rest, ok := l.flush(conn, in, client, idle, zone)
 		if !ok {
 			return
 		}
@@ -96,18 +96,15 @@ func (l *tcpLoop) stream(conn net.Conn, place *place, client netip.Addr) {
 
 // flush answers some of the whole queries in in, with one write, and returns
 // what is left. False means that the connection shall be closed.
-func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.Duration) (rest []byte, ok bool) {
+func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.Duration, zone *copying) (rest []byte, ok bool) {
 	buf, _ := l.buffers.Get().(*[]byte)
 	if buf == nil {
 		b := make([]byte, 0, 2*flushAt)
 		buf = &b
 	}
 	defer l.buffers.Put(buf)
-	if rest, ok, done := l.transfer(conn, in, client); done {
-		return rest, ok
-	}
 	began := time.Now()
-	out, rest, ok := l.pipeline((*buf)[:0], in, client, idle)
+	out, rest, ok := l.pipeline((*buf)[:0], in, client, idle, zone)
 	if len(out) > 0 {
 		conn.SetWriteDeadline(time.Now().Add(l.server.cfg.TCP.Transfer))
 		if _, err := conn.Write(out); err != nil {
@@ -116,27 +113,29 @@ func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.D
 		}
 		l.took.observe(time.Since(began), messages(out))
 	}
+	if ok && zone.from != nil {
+		ok = l.copyZone(conn, client, zone)
+	}
 	return rest, ok
 }
 
 // pipeline appends the replies to the whole queries at the front of in, each
-// with its length in front, until there are enough to send. It touches no
-// socket. False means that the stream has ended: by a frame of length zero, or
-// by something that gets no reply, such as a response.
-func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr, idle time.Duration) (replies, rest []byte, ok bool) {
-	how := Transport{TCP: true, TLS: l.tls != nil, Idle: idle, Now: time.Now()}
-	for len(out) < flushAt && whole(in) {
-		if len(out) > 0 && transfers(in[frameLen:]) {
-			break // not by one message
-		}
-		end := frameLen + int(binary.BigEndian.Uint16(in))
+// with its length in front, until there are enough to send or zone is to be
+// copied. It touches no socket. False means that the stream has ended: by a frame
+// of length zero, or by something that gets no reply, such as a response.
+func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr, idle time.Duration, zone *copying) (replies, rest []byte, ok bool) {
+	how := Transport{TCP: true, TLS: l.tls != nil, Idle: idle, Now: time.Now(), copying: zone}
+	for len(out) < flushAt && whole(in) && zone.from == nil {
+		zone.msg, in = in[frameLen:][:binary.BigEndian.Uint16(in)], in[frameLen+int(binary.BigEndian.Uint16(in)):]
 		at := len(out) + frameLen
-		out = l.server.serve(append(out, 0, 0), in[frameLen:end], client, how, l.lane, &l.tally)
-		if len(out) == at {
+		out = l.server.serve(append(out, 0, 0), zone.msg, client, how, l.lane, &l.tally)
+		switch {
+		case zone.from != nil:
+			return out[:at-frameLen], in, true
+		case len(out) == at:
 			return out[:at-frameLen], nil, false
 		}
 		binary.BigEndian.PutUint16(out[at-frameLen:], uint16(len(out)-at))
-		in = in[end:]
 	}
 	return out, in, true
 }

@@ -1,14 +1,13 @@
 package resolver
 
 import (
-	"encoding/binary"
+	"fmt"
+	"iter"
 	"maps"
-	"math/bits"
 	"net"
 	"net/netip"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -38,157 +37,115 @@ func (t *Transfers) keys() []*Key {
 
 const (
 	standbySet   = 8        // addresses of a pool name in a transfer, unless an answer has more
-	transferSize = 16 << 10 // octets of a transfer's messages, about: how far pointers reach
+	transferSize = 16 << 10 // octets of a transfer's messages before compression, about
 )
+
+// copying is a transfer over TCP: Answer grants it, and the zone goes out in
+// place of its reply.
+type copying struct {
+	msg   []byte // that may ask for it
+	query *dns.Msg
+	from  *Snapshot // nil: none was granted
+	apex  int
+	key   *Key // that signed the query
+}
 
 // transfer answers AXFR and IXFR as far as one message does (RFC 5936 section
 // 2.2.1, RFC 1995 section 2): the SOA for IXFR by UDP, or when the client has
-// nothing to catch up with.
+// nothing to catch up with. What takes more is granted.
 func (s *Snapshot) transfer(r *reply, q *query, client netip.Addr, how Transport) {
-	switch n := s.names[string(q.name[:q.nameLen])]; {
-	case !how.Transfers.permit(client, how.key):
+	n, c := s.names[string(q.name[:q.nameLen])], how.copying
+	switch {
+	case !s.made.Transfers.permit(client, how.key):
 		r.refuse(ede{dns.ExtendedErrorCodeNotSupported, "no transfers"})
+		return
 	case n == nil || n.set(dns.TypeSOA) == nil:
 		r.fail(dns.RcodeNotAuth, NotAuth)
-	case q.qtype == dns.TypeAXFR:
+		return
+	case c == nil && q.qtype == dns.TypeAXFR:
 		r.refuse(ede{dns.ExtendedErrorCodeNotSupported, "transfers by TCP only"})
-	default:
+		return
+	case c == nil:
 		r.static(n.set(dns.TypeSOA))
+		return
+	}
+	c.query, c.apex, c.key = new(dns.Msg), n.apex, how.key
+	switch err := c.query.Unpack(c.msg); {
+	case err != nil:
+		r.fail(dns.RcodeFormatError, FormErr)
+	case s.current(c.query):
+		r.static(n.set(dns.TypeSOA))
+	default:
+		c.from, r.verdict = s, Transferred
 	}
 }
 
-// transfers reports whether a message asks for a transfer.
-func transfers(msg []byte) bool {
-	if len(msg) < headerLen || msg[2]&0xF8 != 0 {
+// current reports whether the SOA in an IXFR query is not behind ours.
+func (s *Snapshot) current(query *dns.Msg) bool {
+	if len(query.Ns) == 0 {
 		return false
 	}
-	at := skipName(msg, headerLen)
-	if at < 0 || len(msg)-at < 4 {
-		return false
-	}
-	t := binary.BigEndian.Uint16(msg[at:])
-	return t == dns.TypeAXFR || t == dns.TypeIXFR
+	soa, ok := query.Ns[0].(*dns.SOA)
+	return ok && int32(s.Serial-soa.Serial) <= 0
 }
 
-// transfer copies the zone to the client when the first message in in asks for
-// it and it may have it, and returns what is left of in. What is not done is
-// answered as every other query.
-func (l *tcpLoop) transfer(conn net.Conn, in []byte, client netip.Addr) (rest []byte, ok, done bool) {
-	live, end := l.server.live.Load(), frameLen+int(binary.BigEndian.Uint16(in))
-	msg := in[frameLen:end]
-	if live == nil || l.server.cfg.Transfers == nil || !transfers(msg) || l.server.limits.judge(client, true, time.Time{}) != Answered {
-		return in, true, false
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			l.tally.count(Panicked)
-			l.server.cfg.Log.Error("a transfer panicked", "panic", p, "query", msg, "stack", string(debug.Stack()))
-			ok, done = false, true
+// copyZone sends the zone that was granted. False means that the connection
+// shall be closed.
+func (l *tcpLoop) copyZone(conn net.Conn, client netip.Addr, c *copying) bool {
+	log := l.server.cfg.Log.With("client", client, "zone", dotted(c.from.apexes[c.apex].wire), "serial", c.from.Serial)
+	err := func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				l.tally.count(Panicked)
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		view, err := l.server.standby(c.from)
+		if err == nil {
+			err = c.send(view, conn, l.server.cfg.TCP.Transfer)
 		}
+		return err
 	}()
-	o := outgoing{conn: conn, patience: l.server.cfg.TCP.Transfer}
-	n := o.accept(msg, client, live.snapshot, l.server.cfg.Transfers)
-	if n == nil {
-		return in, true, false
-	}
-	view, err := l.server.standby(live.snapshot)
-	if err == nil {
-		l.tally.count(Transferred)
-		err = view.copyTo(&o, n.apex)
-	}
-	if err != nil {
-		l.server.cfg.Log.Warn("transfer failed", "client", client, "error", err)
+	if c.from = nil; err != nil {
+		log.Warn("transfer failed", "error", err)
 	} else {
-		l.server.cfg.Log.Info("zone transferred", "zone", dotted(view.apexes[n.apex].wire), "serial", view.Serial, "client", client)
+		log.Info("zone transferred")
 	}
-	return in[end:], err == nil, true
+	return err == nil
 }
 
-// outgoing is one transfer's stream of messages.
-type outgoing struct {
-	conn     net.Conn
-	patience time.Duration // for the client to take one message
-	head     []byte        // header and question, with room for the length
-	edns     edns
-	signer   signer
-	p        packer
-	count    int // records in p
-}
-
-// accept reads the query, and returns the apex that is to be copied; nil when
-// that is not for this client, or it has it.
-func (o *outgoing) accept(msg []byte, client netip.Addr, s *Snapshot, t *Transfers) *name {
-	var q query
-	if !q.parse(msg) || !q.asked() || q.qclass != dns.ClassINET || q.edns.version != 0 {
-		return nil
+// send sends the zone in view, in as many messages as it takes: each signed when
+// the query was, the first with an OPT record if the query had one. The client
+// has patience to take each.
+func (c *copying) send(view *Snapshot, conn net.Conn, patience time.Duration) error {
+	m := new(dns.Msg).SetReply(c.query)
+	m.Authoritative, m.Compress, m.CheckingDisabled = true, true, false
+	if opt := c.query.IsEdns0(); opt != nil {
+		m.SetEdns0(defaultUDP, opt.Do())
 	}
-	if q.tsig > 0 {
-		sig, ok := parseSignature(msg, q.tsig)
-		if !ok {
-			return nil
-		}
-		key, rcode := verify(msg, q.tsig, &sig, t.Keys, time.Now())
-		if rcode != 0 {
-			return nil
-		}
-		o.signer = signer{key: key, prior: sig.mac}
+	mac, more, size := "", false, 0
+	if t := c.query.IsTsig(); t != nil {
+		mac = t.MAC
 	}
-	n := s.names[string(q.name[:q.nameLen])]
-	if !t.permit(client, o.signer.key) || n == nil || n.set(dns.TypeSOA) == nil || q.qtype == dns.TypeIXFR && current(msg, s.Serial) {
-		return nil
-	}
-	o.edns = q.edns
-	o.head = append(make([]byte, frameLen, frameLen+q.end), msg[:q.end]...)
-	h := o.head[frameLen:]
-	h[2] = h[2]&flagRD | flagQR | flagAA
-	clear(h[3:headerLen])
-	h[5] = 1
-	return n
-}
-
-// current reports whether the SOA in an IXFR query is not behind serial.
-func current(msg []byte, serial uint32) bool {
-	m := new(dns.Msg)
-	if m.Unpack(msg) != nil || len(m.Ns) == 0 {
-		return false
-	}
-	soa, ok := m.Ns[0].(*dns.SOA)
-	return ok && int32(serial-soa.Serial) <= 0
-}
-
-// add appends an RRset, and sends what there is when it would be too long.
-func (o *outgoing) add(owner []byte, set *rrset) error {
-	if o.count > 0 && len(o.p.buf)+len(set.plain)+int(set.count)*len(owner) > transferSize {
-		if err := o.flush(); err != nil {
+	flush := func() error {
+		packed, own, err := c.key.sign(m, mac, more)
+		if err != nil {
 			return err
 		}
+		m.Answer, m.Extra, mac, more, size = m.Answer[:0], nil, own, true, 0
+		conn.SetWriteDeadline(time.Now().Add(patience))
+		_, err = (&dns.Conn{Conn: conn}).Write(packed)
+		return err
 	}
-	if o.count == 0 {
-		o.p = newPacker(append(o.p.buf[:0], o.head...), frameLen)
+	for rr := range view.zone(c.apex) {
+		if size += dns.Len(rr); size > transferSize && len(m.Answer) > 0 {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		m.Answer = append(m.Answer, rr)
 	}
-	o.p.set(owner, set)
-	o.count += int(set.count)
-	return nil
-}
-
-// flush sends what there is: each message signed, the first with an OPT record
-// if the query had one.
-func (o *outgoing) flush() error {
-	msg := o.p.buf
-	binary.BigEndian.PutUint16(msg[frameLen+answers:], uint16(o.count))
-	if o.edns.present {
-		at := len(msg)
-		msg = o.edns.appendOPT(msg, 0)
-		closeOPT(msg, at)
-		msg[frameLen+additionals+1]++
-		o.edns.present = false
-	}
-	msg = o.signer.sign(msg, frameLen, time.Now())
-	binary.BigEndian.PutUint16(msg, uint16(len(msg)-frameLen))
-	o.p.buf, o.count = msg, 0
-	o.conn.SetWriteDeadline(time.Now().Add(o.patience))
-	_, err := o.conn.Write(msg)
-	return err
+	return flush()
 }
 
 // standby returns the snapshot that is transferred in place of live: the same
@@ -213,73 +170,65 @@ func (s *Server) standby(live *Snapshot) (*Snapshot, error) {
 	return v, err
 }
 
-// copyTo sends the zone of that apex: SOA, the rest by name, SOA.
-func (s *Snapshot) copyTo(o *outgoing, apex int) error {
-	top := []byte(s.apexes[apex].wire)
-	soa := s.names[s.apexes[apex].wire].set(dns.TypeSOA)
-	if err := o.add(top, soa); err != nil {
-		return err
-	}
-	for _, owner := range slices.SortedFunc(maps.Keys(s.names), strings.Compare) {
-		n := s.names[owner]
-		if n.apex != apex {
-			continue
+// zone iterates over the records of a zone as they are transferred: SOA, the
+// rest by name, SOA.
+func (s *Snapshot) zone(apex int) iter.Seq[dns.RR] {
+	return func(yield func(dns.RR) bool) {
+		soa := s.names[s.apexes[apex].wire].set(dns.TypeSOA).rrs[0]
+		if !yield(soa) {
+			return
 		}
-		for _, set := range s.records(n, []byte(owner)) {
-			if set.rrtype == dns.TypeSOA {
+		for _, wire := range slices.Sorted(maps.Keys(s.names)) {
+			n := s.names[wire]
+			if n.apex != apex {
 				continue
 			}
-			if err := o.add(set.owner, &set); err != nil {
-				return err
+			for _, rr := range s.records(n, wire) {
+				if rr != soa && !yield(rr) {
+					return
+				}
 			}
 		}
+		yield(soa)
 	}
-	if err := o.add(top, soa); err != nil {
-		return err
-	}
-	return o.flush()
 }
 
 // records returns all that stands at a name, and below it when it is delegated.
-func (s *Snapshot) records(n *name, owner []byte) []rrset {
-	all := slices.Clone(n.static)
+func (s *Snapshot) records(n *name, wire string) (all []dns.RR) {
+	stand := n.static
 	if c := n.cut; c != nil {
-		all = append(append(all, c.ns), c.ns.extra[:c.ns.must]...)
-		if c.ds.count > 0 {
-			all = append(all, c.ds)
-		}
+		stand = append([]rrset{c.ns, c.ds}, c.ns.extra[:c.ns.must]...)
+	}
+	for i := range stand {
+		all = append(all, stand[i].rrs...)
 	}
 	for family := range rrtypes {
 		if !n.pool {
 			break
 		}
 		if deck, _ := s.deckFor(n, family, 0); deck != nil {
-			all = append(all, deck.standing(owner))
+			all = append(all, deck.standing(textOf([]byte(wire)))...)
 		}
 	}
 	return all
 }
 
-// standing returns the first of the deck's sets as one: enough members to carry
-// the load when that is the only one.
-func (d *deck) standing(owner []byte) rrset {
-	size, many := d.suit.terms.size(), max(standbySet, d.suit.terms.answers)
-	each := bits.Len32(d.rings) - 1 // records in a set
-	set := rrset{rrtype: rrtypes[d.suit.terms.family], owner: owner}
+// standing returns enough of the deck's members to carry the load when they are
+// the only ones.
+func (d *deck) standing(owner string) (rrs []dns.RR) {
+	t := &d.suit.terms
+	head := dns.RR_Header{Name: owner, Rrtype: rrtypes[t.family], Class: dns.ClassINET, Ttl: t.ttl}
 	var taken []uint32
-	for _, c := range d.cards {
-		for _, record := range d.sets[c.set : int(c.set)+each] {
-			if len(taken) == many || slices.Contains(taken, record) {
-				continue
-			}
-			taken = append(taken, record)
-			at := int(record) * size
-			set.plain = append(set.plain, d.suit.records[at+2:at+size]...) // without the owner, a pointer
+	d.each(func(record uint32, _ int, _ float64) {
+		if len(taken) == max(standbySet, t.answers) || slices.Contains(taken, record) {
+			return
 		}
-		if len(taken) == many {
-			break
+		taken = append(taken, record)
+		if addr := d.suit.address(record).AsSlice(); t.family == 0 {
+			rrs = append(rrs, &dns.A{Hdr: head, A: addr})
+		} else {
+			rrs = append(rrs, &dns.AAAA{Hdr: head, AAAA: addr})
 		}
-	}
-	set.count = uint16(len(taken))
-	return set
+	})
+	return rrs
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// standing runs a server of s and returns it with its address.
+// standing runs a server of s, which transfers may copy, and returns it with its
+// address.
 func standing(t testing.TB, s *Snapshot, transfers *Transfers) (*Server, string) {
 	t.Helper()
-	server := NewServer(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Loops: 1, Transfers: transfers})
+	server := NewServer(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Loops: 1})
 	if err := server.Open(); err != nil {
 		t.Fatal(err)
 	}
-	if s != nil {
-		server.Publish(s)
-	}
+	s.made.Transfers = transfers
+	server.Publish(s)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -106,7 +106,6 @@ func inOrder(lines []string) []string {
 // TestTransferRefused: who may not have it, what is no zone, and what one
 // message says.
 func TestTransferRefused(t *testing.T) {
-	s, _ := besidePool(t, nil)
 	key := &Transfers{Keys: []*Key{testKey(t, "hmac-sha256")}}
 	here := &Transfers{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	for _, c := range []struct {
@@ -127,6 +126,7 @@ func TestTransferRefused(t *testing.T) {
 		{"IXFR when current", here, new(dns.Msg).SetIxfr("pool.example.", 7, ".", "."), false, 0, true},
 		{"IXFR from ahead", here, new(dns.Msg).SetIxfr("pool.example.", 9, ".", "."), false, 0, true},
 	} {
+		s, _ := besidePool(t, nil)
 		_, addr := standing(t, s, c.transfers)
 		client := &dns.Client{Net: "tcp", Timeout: 10 * time.Second}
 		if c.udp {
@@ -136,6 +136,25 @@ func TestTransferRefused(t *testing.T) {
 		if err != nil || got.Rcode != c.rcode || (len(got.Answer) == 1 && got.Answer[0].Header().Rrtype == dns.TypeSOA) != c.soa || len(got.Answer) > 1 {
 			t.Errorf("%s: %v %v", c.what, err, got)
 		}
+	}
+}
+
+// TestTransferKeysChange: from one snapshot to the next another key is good.
+func TestTransferKeysChange(t *testing.T) {
+	s, _ := besidePool(t, nil)
+	server, addr := standing(t, s, &Transfers{Keys: []*Key{testKey(t, "hmac-sha256")}})
+	for _, good := range []bool{true, false} {
+		_, _, err := copyZone(t, addr, "pool.example.", new(dns.Msg).SetAxfr("pool.example."), "xfr.example.")
+		if good != (err == nil) {
+			t.Errorf("good is %t: %v", good, err)
+		}
+		other, err := NewKey("xfr.example", "hmac-sha256", []byte("another secret of 16"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, _ := besidePool(t, nil)
+		next.made.Transfers = &Transfers{Keys: []*Key{other}}
+		server.Publish(next)
 	}
 }
 
@@ -224,7 +243,7 @@ func (s *sink) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestTransferLarge: 100,000 names pass through one small buffer.
+// TestTransferLarge: 200,000 names go out in messages of moderate length.
 func TestTransferLarge(t *testing.T) {
 	r := sampleRegistry
 	r.Members = []zones.Member{{Name: "m", Site: "fra", Addresses: addrs("10.16.0.1", "fd12:3456:10::1"), Netspeed: 1}}
@@ -238,14 +257,11 @@ func TestTransferLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := &sink{}
-	query, _ := new(dns.Msg).SetAxfr("pool.example.").Pack()
-	o := outgoing{conn: to}
-	here := &Transfers{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
-	n := o.accept(query, netip.MustParseAddr("127.0.0.1"), s, here)
-	if n == nil || s.copyTo(&o, n.apex) != nil {
-		t.Fatal("declined")
+	c := copying{query: new(dns.Msg).SetAxfr("pool.example.")}
+	if err := c.send(s, to, time.Second); err != nil {
+		t.Fatal(err)
 	}
-	if len(s.names) < 200_000 || to.records < len(s.names) || to.longest > transferSize+1024 || cap(o.p.buf) > 2*transferSize {
-		t.Errorf("%d names, %d records in %d messages of up to %d octets, buffer of %d", len(s.names), to.records, to.messages, to.longest, cap(o.p.buf))
+	if len(s.names) < 200_000 || to.records < len(s.names) || to.longest > transferSize+1024 {
+		t.Errorf("%d names, %d records in %d messages of up to %d octets", len(s.names), to.records, to.messages, to.longest)
 	}
 }

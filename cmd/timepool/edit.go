@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -11,8 +12,9 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// reload reads the registry, the GeoIP file, the leap file and the cookie secrets again and takes
-// them, or says why not. A registry that reads the same is accepted and changes nothing.
+// reload reads the registry, the GeoIP file, the leap file, cookie secrets and
+// transfer keys again and takes them, or says why not. A registry that reads the
+// same is accepted and changes nothing.
 func (n *node) reload(force bool) Reload {
 	r := n.tryReload(force)
 	r.Changes = append([]string{}, r.Changes...) // JSON wants [] and not null
@@ -64,6 +66,12 @@ func (n *node) tryReload(force bool) Reload {
 	}
 	if !slices.Equal(next.cookies, current.cookies) {
 		changes = append(changes, "cookie secrets: "+n.config.DNS.CookieSecrets+" read again")
+	}
+	if next.transfers, err = n.config.DNS.Transfer.transfers(); err != nil {
+		return Reload{Why: err.Error()}
+	}
+	if !reflect.DeepEqual(next.transfers, current.transfers) {
+		changes = append(changes, "transfer keys read again")
 	}
 	if len(changes) == 0 && next.base == current.base {
 		return Reload{Accepted: true}

@@ -63,6 +63,7 @@ type generation struct {
 	geoip     geoFile
 	leaps     *responder.Leaps // nil: none are known
 	cookies   []resolver.Secret
+	transfers *resolver.Transfers
 	atlas     *zones.Atlas
 	scores    zones.Scores
 	serial    serialState
@@ -105,6 +106,10 @@ func (n *node) open(static bool) error {
 	if err != nil {
 		return fail(exitInvalid, err)
 	}
+	transfers, err := c.DNS.Transfer.transfers()
+	if err != nil {
+		return fail(exitInvalid, err)
+	}
 	if err := resolver.CheckListen(c.DNS.Listen, c.DNS.TLS.Listen); err != nil {
 		return err
 	}
@@ -127,20 +132,16 @@ func (n *node) open(static bool) error {
 			return err
 		}
 	}
-	transfers, err := c.DNS.Transfer.transfers()
-	if err != nil {
-		return fail(exitInvalid, err)
-	}
 	overTLS, err := n.dnsTLS()
 	if err != nil {
 		return err
 	}
 	n.dns = resolver.NewServer(resolver.Config{
 		Listen: c.DNS.Listen, Loops: n.processors, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections},
-		TLSListen: c.DNS.TLS.Listen, TLS: overTLS, Limits: c.DNS.limits(), Transfers: transfers, Log: log,
+		TLSListen: c.DNS.TLS.Listen, TLS: overTLS, Limits: c.DNS.limits(), Log: log,
 	})
 	serial := loadSerial(n.serialPath(), log)
-	g := generation{number: 1, base: registry, geoip: geoip, leaps: leaps, cookies: cookies, serial: serial}
+	g := generation{number: 1, base: registry, geoip: geoip, leaps: leaps, cookies: cookies, transfers: transfers, serial: serial}
 	if n.history != nil {
 		if g.record, err = n.history.Overrides(); err != nil {
 			return err

@@ -147,6 +147,7 @@ func (n *node) publish(g generation) error {
 		Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous, Workers: n.workers(),
 		Version: buildVersion(), Generation: g.number, Started: n.started, Tell: n.tell,
 		Identity: n.config.DNS.Identity, Software: n.config.DNS.Version, Hide: n.config.DNS.Hide, Cookies: g.cookies,
+		Transfers: g.transfers,
 	})
 	if err != nil {
 		return err

@@ -141,5 +141,8 @@ func (n *node) watchedPaths() []string {
 			paths = append(paths, p)
 		}
 	}
+	for _, k := range n.config.DNS.Transfer.Keys {
+		paths = append(paths, k.File)
+	}
 	return paths
 }

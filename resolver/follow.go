@@ -1,9 +1,10 @@
 package resolver
 
 import (
-	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 )
@@ -46,44 +47,42 @@ func (s *Snapshot) find(wire []byte, a *apex) *name {
 // CNAME is followed as long as it stays in the zone, whose name a chain ends at
 // gives the rcode (RFC 6604).
 func (s *Snapshot) follow(r *reply, q *query, client netip.Addr, turns *Turns) {
-	a := s.nearest(q)
-	if r.apex = a; a == nil {
+	owner := q.name[:q.nameLen]
+	apex := s.apexOf(owner)
+	if apex < 0 {
 		r.refuse(notOurs)
 		return
 	}
-	owner := q.name[:q.nameLen]
-	n := s.find(owner, a)
+	r.apex = &s.apexes[apex]
+	n := s.find(owner, r.apex)
 	if n == nil {
 		r.negative(q, dns.RcodeNameError, NXDomain)
 		return
 	}
 	p := newPacker(r.buf, r.base)
-	var owners [maxChain][]byte
-	for hop := range owners {
+	var owners []string
+	for len(owners) < maxChain && !slices.Contains(owners, string(owner)) { // nor in a circle
 		if n == nil {
 			r.negative(q, dns.RcodeNameError, NXDomain)
 			return
 		}
-		for _, before := range owners[:hop] {
-			if bytes.Equal(before, owner) { // in a circle
-				return
-			}
-		}
-		next := s.step(r, q, &p, n, owner, client, turns)
-		if next == nil || !r.add(&p, owner, next, answers, Answered) {
+		text := strings.ToLower(textOf(owner))
+		next := s.step(r, q, &p, n, text, client, turns)
+		if next == nil || !r.add(&p, text, next, answers, Answered) {
 			return
 		}
-		owners[hop] = owner
-		if owner, _ = next.target(next.plain); !isBelow(owner, a.wire) {
+		owners = append(owners, string(owner))
+		wire, err := wireName(target(next.rrs[0]))
+		if owner = []byte(wire); err != nil || s.apexOf(owner) != apex {
 			return
 		}
-		n = s.find(owner, a)
+		n = s.find(owner, r.apex)
 	}
 }
 
 // step answers from n, which stands for owner, unless that is by another name:
 // it returns the CNAME then.
-func (s *Snapshot) step(r *reply, q *query, p *packer, n *name, owner []byte, client netip.Addr, turns *Turns) *rrset {
+func (s *Snapshot) step(r *reply, q *query, p *packer, n *name, owner string, client netip.Addr, turns *Turns) *rrset {
 	set := n.set(q.qtype)
 	switch c := n.cut; {
 	case c != nil && (q.qtype != dns.TypeDS || len(owner) > len(c.ns.owner)):
@@ -95,7 +94,7 @@ func (s *Snapshot) step(r *reply, q *query, p *packer, n *name, owner []byte, cl
 		r.answered(append(r.buf, hinfo...), 1)
 		return nil
 	case n.pool && q.qtype == dns.TypeA, n.pool && q.qtype == dns.TypeAAAA:
-		s.offerBehind(r, q, p, n, owner, client, turns)
+		s.offerBehind(r, q, p.names[owner], n, client, turns)
 		return nil
 	case set == nil:
 		if set = n.set(dns.TypeCNAME); set != nil {
@@ -110,8 +109,9 @@ func (s *Snapshot) step(r *reply, q *query, p *packer, n *name, owner []byte, cl
 	return nil
 }
 
-// offerBehind deals the pool's next set behind the CNAME that led to owner.
-func (s *Snapshot) offerBehind(r *reply, q *query, p *packer, n *name, owner []byte, client netip.Addr, turns *Turns) {
+// offerBehind deals the pool's next set behind the CNAME that led to owner,
+// which stands at that place of the message.
+func (s *Snapshot) offerBehind(r *reply, q *query, owner int, n *name, client netip.Addr, turns *Turns) {
 	at, family := len(r.buf), 0
 	if q.qtype == dns.TypeAAAA {
 		family = 1
@@ -123,34 +123,42 @@ func (s *Snapshot) offerBehind(r *reply, q *query, p *packer, n *name, owner []b
 		clear(r.buf[r.base+answers : r.base+headerLen])
 		r.buf[r.base+2] &^= flagAA
 	case r.verdict == Answered:
-		pointer := 0xC000 | p.find(owner)
 		for size := (&terms{family: family}).size(); at < len(r.buf); at += size {
-			binary.BigEndian.PutUint16(r.buf[at:], pointer)
+			binary.BigEndian.PutUint16(r.buf[at:], 0xC000|uint16(owner))
 		}
 	}
 }
 
-// nearest returns the apex at or above the question's name, nil when there is
-// none.
-func (s *Snapshot) nearest(q *query) (a *apex) {
-	for i := range s.apexes {
-		if b := &s.apexes[i]; (a == nil || len(b.wire) > len(a.wire)) && isBelow(q.name[:q.nameLen], b.wire) {
-			a = b
-		}
+// refer points to a delegation's name servers (RFC 1034 section 4.3.2). Glue
+// for those inside it that does not fit means TC (RFC 9471 section 3.1).
+func (r *reply) refer(p *packer, c *cut) {
+	aa := r.buf[r.base+2] & flagAA // a CNAME before it is ours
+	whole := r.add(p, c.ns.owner, &c.ns, authorities, Referred)
+	for i := 0; whole && i < c.ns.must; i++ {
+		whole = r.add(p, c.ns.extra[i].owner, &c.ns.extra[i], additionals, Referred)
 	}
-	return a
+	if whole {
+		r.beside(p, c.ns.extra[c.ns.must:])
+	}
+	r.buf[r.base+2] = r.buf[r.base+2]&^flagAA | aa
 }
 
-// isBelow reports whether a name ends in apex, at a label's edge (a label may
-// hold octets that look like one).
-func isBelow(name []byte, apex string) bool {
-	above := len(name) - len(apex)
-	if above < 0 || string(name[above:]) != apex {
-		return false
+// add appends an RRset, and reports whether it fitted.
+func (r *reply) add(p *packer, owner string, set *rrset, section int, v Verdict) bool {
+	p.buf = r.buf
+	p.set(owner, set)
+	r.settle(p.buf, section, int(set.count), r.rcode, v)
+	return r.verdict != Truncated
+}
+
+// beside appends to the additional section as many of the sets as fit.
+func (r *reply) beside(p *packer, extra []rrset) {
+	for i := range extra {
+		p.buf = r.buf
+		if p.set(extra[i].owner, &extra[i]); len(p.buf) > r.limit {
+			return
+		}
+		r.buf = p.buf
+		r.counted(additionals, int(extra[i].count))
 	}
-	i := 0
-	for i < above {
-		i += 1 + int(name[i])
-	}
-	return i == above
 }

@@ -127,11 +127,11 @@ func TestReferralGlue(t *testing.T) {
 	}
 }
 
-// TestFollowAllocates nothing, like every other answer.
-func TestFollowAllocates(t *testing.T) {
+// TestDeepAllocates nothing: names that are not there are what a flood asks for.
+func TestDeepAllocates(t *testing.T) {
 	s, turns := besidePool(t, nil)
 	dst := make([]byte, 0, 4096)
-	for _, owner := range []string{"a.b.w.pool.example.", "x.lab.pool.example.", "time.pool.example.", "gone.pool.example.", "a.b.c.d.pool.example."} {
+	for _, owner := range []string{"a.pool.example.", "a.b.c.d.pool.example.", "a.b.fra.pool.example."} {
 		raw, _ := question(owner, dns.TypeA).Pack()
 		if n := testing.AllocsPerRun(100, func() {
 			s.Answer(dst, raw, netip.MustParseAddr("203.0.113.9"), Transport{}, turns)
