@@ -109,40 +109,39 @@ func (s *Snapshot) choice(n *name, p, family int, d *deck, from *origin) Choice 
 		Type: typeName(family), Floor: own.terms.need, Rings: []Ring{}, Out: []Candidate{}, Further: []Candidate{},
 		Resort: slices.Contains(s.stats.Resort, Line{pool.Name, family == 1}),
 	}
-	drawn := map[netip.Addr]odds{}
 	if d != nil {
 		c.Answers, c.Rings = d.size(), make([]Ring, bits.OnesCount32(d.rings)-1)
-		for _, o := range d.odds() {
-			drawn[o.addr] = o
-		}
 	}
-	fit, bare := own.addresses(), s.bare(p, family).addresses()
+	fit, bare := map[netip.Addr]odds{}, map[netip.Addr]bool{}
+	for _, o := range own.odds(d) {
+		fit[o.addr] = o
+	}
+	for _, o := range s.bare(p, family).odds(nil) {
+		bare[o.addr] = true
+	}
 	for i := range g.registry.Members {
 		m := &g.registry.Members[i]
 		if !pool.Has(m) {
 			continue
 		}
 		spot := &g.spots[g.spot[i]]
-		km := max(from.km(spot), 0)
 		for _, a := range m.Addresses {
 			if a = a.Unmap(); familyOf(a) != family {
 				continue
 			}
-			o, told := drawn[a], Candidate{Member: m.Name, Address: a, Site: spot.Site, Km: km, Score: s.scores[a].Value, spot: g.spot[i]}
+			told := Candidate{Member: m.Name, Address: a, Site: spot.Site, Km: max(from.km(spot), 0), Score: s.scores[a].Value, spot: g.spot[i]}
+			o, list := fit[a], &c.Out
 			switch {
+			case o.share > 0:
+				told.Weight, told.Share, list = o.weight/share, o.share, &c.Rings[o.ring].Members
 			case o.host != nil:
-				told.Weight, told.Share = o.host.weight/share, o.share
-				c.Rings[o.ring].Members = append(c.Rings[o.ring].Members, told)
-			case fit[a]:
-				told.Why = "not needed: there are enough before it"
-				c.Further = append(c.Further, told)
+				told.Why, list = "not needed: there are enough before it", &c.Further
 			case bare[a]:
 				told.Why = fmt.Sprintf("stands behind the number %d", g.quarters[p][i])
-				c.Out = append(c.Out, told)
 			default:
 				told.Why = s.absence(m, a)
-				c.Out = append(c.Out, told)
 			}
+			*list = append(*list, told)
 		}
 	}
 	c.order(&own.terms)
@@ -227,57 +226,33 @@ func (s *suit) address(record uint32) netip.Addr {
 	return addr
 }
 
-// addresses returns who is fit to be handed out.
-func (s *suit) addresses() map[netip.Addr]bool {
-	all := map[netip.Addr]bool{}
-	for _, h := range s.hosts {
-		for record := range uint32(h.count) {
-			all[s.address(h.first+record)] = true
-		}
-	}
-	return all
-}
-
 // size is how many addresses an answer has.
 func (d *deck) size() int { return bits.Len32(d.rings) - 1 }
 
 // odds is how often an address comes up in a deck, in which ring.
 type odds struct {
-	addr  netip.Addr
-	host  *host
-	share float64
+	addr netip.Addr
+	*host
+	share float64 // of the answers that hold it, 0 … 1
 	ring  int
 }
 
-// odds measures the arcs of the cards that hold each address, in the order of
-// the suit's hosts.
-func (d *deck) odds() (all []odds) {
-	at := make([]*odds, len(d.suit.records)/d.suit.terms.size())
-	for set, share := range d.arcs() {
-		for slot, record := range set {
-			if at[record] == nil {
-				at[record] = &odds{addr: d.suit.address(record), ring: bits.OnesCount32(d.rings&(2<<slot-1)) - 1}
-			}
-			at[record].share += share
-		}
+// odds tells it of every address that is fit to be handed out; d may be nil.
+func (s *suit) odds(d *deck) (all []odds) {
+	records := make([]odds, len(s.records)/s.terms.size())
+	if d != nil {
+		d.each(func(record uint32, slot int, share float64) {
+			o := &records[record]
+			o.share, o.ring = o.share+share, bits.OnesCount32(d.rings&(2<<slot-1))-1
+		})
 	}
-	for i := range d.suit.hosts {
-		h := &d.suit.hosts[i]
-		for _, o := range at[h.first : h.first+uint32(h.count)] {
-			if o != nil {
-				o.host = h
-				all = append(all, *o)
-			}
+	for i := range s.hosts {
+		h := &s.hosts[i]
+		for record := h.first; record < h.first+uint32(h.count); record++ {
+			o := records[record]
+			o.addr, o.host = s.address(record), h
+			all = append(all, o)
 		}
 	}
 	return all
-}
-
-// dotted returns a name in wire format as text, without the final dot.
-func dotted(wire string) string {
-	text, _, err := dns.UnpackDomainName([]byte(wire), 0)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(text, ".")
 }

@@ -27,21 +27,13 @@ func whereOf(p zones.Place) string {
 	return strings.Join(parts, ", ")
 }
 
-// mostLines is how many addresses of one kind and family Lines names.
+// mostLines is how many addresses of one kind and family TXT records name.
 const mostLines = 24
 
-// Lines is e for TXT records, each line whole by itself: a resolver may hand
-// records on in any order.
-func (e *Explanation) Lines() []string {
-	lines := e.Head()
-	for i := range e.Types {
-		lines = e.Types[i].lines(lines)
-	}
-	return lines
-}
-
-// Head says who asks for what; the Types say what is dealt.
-func (e *Explanation) Head() []string {
+// Lines is e in words, with at most so many addresses of one kind and family.
+// Each line is whole by itself, as a resolver may hand TXT records on in any
+// order.
+func (e *Explanation) Lines(most int) []string {
 	what := "source"
 	if e.Subnet {
 		what = "client subnet"
@@ -58,10 +50,13 @@ func (e *Explanation) Head() []string {
 	if e.Number >= 0 {
 		lines = append(lines, fmt.Sprintf("%s: the members behind the number %d", e.Name, e.Number))
 	}
+	for i := range e.Types {
+		lines = e.Types[i].lines(lines, most)
+	}
 	return lines
 }
 
-func (c *Choice) lines(lines []string) []string {
+func (c *Choice) lines(lines []string, most int) []string {
 	say := func(format string, args ...any) { lines = append(lines, c.Type+" "+fmt.Sprintf(format, args...)) }
 	if c.Answers == 0 {
 		say("nobody may be handed out")
@@ -74,7 +69,7 @@ func (c *Choice) lines(lines []string) []string {
 			say("ring %d widened: %s", i+1, r.Widened)
 		}
 		for n, m := range r.Members {
-			if n == mostLines {
+			if n == most {
 				say("ring %d: and %d more", i+1, len(r.Members)-n)
 				break
 			}
@@ -83,7 +78,7 @@ func (c *Choice) lines(lines []string) []string {
 		}
 	}
 	for n, m := range c.Out {
-		if n == mostLines {
+		if n == most {
 			say("out: and %d more", len(c.Out)-n)
 			break
 		}

@@ -82,8 +82,10 @@ func replay(t *testing.T, archive *txtar.Archive) {
 	if err != nil || asked == nil {
 		t.Fatal("needs a registry and questions: ", err)
 	}
-	s, err := Build(r, zones.NewAtlas(r, nil), goldenScores(t, r, scores), Options{
+	verdict := goldenScores(t, r, scores)
+	s, err := Build(r, zones.NewAtlas(r, nil), verdict, Options{
 		Serial: 7, Seed: 1, Version: "1.2.3", Generation: 4, Started: time.Now().Add(-time.Hour),
+		Tell: func(a netip.Addr) []string { return []string{fmt.Sprintf("%s: score %.1f", a, verdict[a].Value)} },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -115,8 +115,8 @@ func (s *Snapshot) loads(family int) map[string]*Load {
 		}
 		from, here := origin{Place: canonical(g.atlas.Place(id))}, all[site.Name]
 		here.Served = true
-		for _, o := range d.odds() {
-			part, spot := o.share/float64(d.size()), &g.spots[o.host.spot]
+		for _, o := range d.suit.odds(d) {
+			part, spot := o.share/float64(d.size()), &g.spots[o.spot]
 			all[spot.Site].Share += part / float64(len(g.registry.Sites))
 			here.Km += part * max(from.km(spot), 0)
 		}

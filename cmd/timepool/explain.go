@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,7 +36,7 @@ its client subnet. NAME is a pool name, with the zone or without: 0.europe`,
 			if err := a.ask(c.Context(), "GET", "/v1/explain?"+q.Encode(), &e); err != nil {
 				return err
 			}
-			return a.show(e, append(e.Head(), aligned(explainHeads, explainRows(&e))...))
+			return a.show(e, e.Lines(math.MaxInt))
 		}),
 	}
 }
@@ -71,32 +71,4 @@ func (n *node) handleExplain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, e)
-}
-
-var explainHeads = []string{"TYPE", "RING", "MEMBER", "ADDRESS", "SITE", "KM", "WEIGHT", "SHARE", "SCORE", "WHY"}
-
-func explainRows(e *resolver.Explanation) (rows [][]string) {
-	for i := range e.Types {
-		c := &e.Types[i]
-		add := func(ring, why string, list []resolver.Candidate) {
-			for _, m := range list {
-				rows = append(rows, []string{
-					c.Type, ring, m.Member, m.Address.String(), m.Site, fmt.Sprintf("%.0f", m.Km), fmt.Sprint(m.Weight), percent(m.Share),
-					fmt.Sprintf("%.1f", m.Score), why + m.Why,
-				})
-			}
-		}
-		if c.Answers == 0 {
-			rows = append(rows, []string{c.Type, red.of("none"), "", "", "", "", "", "", "", "nobody may be handed out"})
-		}
-		for number, ring := range c.Rings {
-			if c.Resort {
-				ring.Widened = "last resort: nobody is in"
-			}
-			add(green.of(strconv.Itoa(number+1)), ring.Widened, ring.Members)
-		}
-		add(dim.of("-"), "", c.Further)
-		add(red.of("out"), "", c.Out)
-	}
-	return rows
 }
