@@ -87,7 +87,8 @@ func (c *checker) known(doc *strict.Document, site string, path ...any) {
 
 func (c *checker) nameservers() {
 	z, doc := &c.r.Zone, c.docs[0]
-	for _, n := range z.Nameservers {
+	for i := range z.Nameservers {
+		n := &z.Nameservers[i]
 		at := []any{"zone", "nameservers", n.Name}
 		if slices.Contains(z.apexes(), n.Name) {
 			doc.Fault("the apex's own addresses are the pool's: give the name server a name below it", at...)

@@ -2,6 +2,7 @@ package zones
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -34,7 +35,7 @@ func (c *checker) records() {
 				first[[2]string{r.Name, kind}] = i
 			} else if entry != i {
 				doc.Fault(fmt.Sprintf("%s of %s stands at %s as well: a set has one TTL, so it stands in one entry", kind, strict.Quote(r.Name), doc.Line("records", entry)), "records", i)
-			} else if slices.Contains(lines[:n], line) {
+			} else if kind != "A" && kind != "AAAA" && slices.Contains(lines[:n], line) { // addresses are told where they stand
 				doc.Fault("duplicate record "+line, "records", i)
 			}
 			if r.Name == "@" && (kind == "A" || kind == "AAAA" || kind == "CNAME") {
@@ -55,11 +56,7 @@ func (c *checker) records() {
 // data reports values that no type can forbid.
 func (c *checker) data(r *Record, i int) {
 	doc := c.docs[0]
-	for j, a := range r.Addresses {
-		if what := unusable(a); what != "" {
-			doc.Fault(a.String()+" is "+what, "records", i, "addresses", j)
-		}
-	}
+	c.addresses(r.Addresses, "records", i, "addresses")
 	for j, m := range r.MX {
 		if m.Host == "." && (len(r.MX) > 1 || m.Preference != 0) {
 			doc.Fault("says that nobody takes mail, and so stands alone with preference 0 (RFC 7505)", "records", i, "mx", j)
@@ -91,7 +88,8 @@ func (c *checker) delegations() {
 		at := []any{"delegations", d.Name}
 		c.wholeSeconds(d.TTL, append(at, "ttl")...)
 		c.below(d.Name, at...)
-		for _, n := range d.Nameservers {
+		for j := range d.Nameservers {
+			n := &d.Nameservers[j]
 			c.glue(n, within(n.Name, d.Name+"."+c.r.Zone.Name), "below the delegation", append(at, "nameservers", n.Name)...)
 		}
 	}
@@ -99,19 +97,25 @@ func (c *checker) delegations() {
 
 // glue holds the addresses of a name server against whether it is in what it
 // serves.
-func (c *checker) glue(n Nameserver, inside bool, where string, at ...any) {
+func (c *checker) glue(n *Nameserver, inside bool, where string, at ...any) {
 	doc := c.docs[0]
+	c.addresses(n.Addresses, at...)
 	switch {
 	case !inside && len(n.Addresses) > 0:
 		c.warn(doc.At(at...), "is not "+where+": its addresses are somebody else's to give, and are left out")
+		n.Addresses = nil
 	case inside && len(n.Addresses) == 0 && !doc.Broken(at...):
 		doc.Fault("has no address (glue), and nobody can find it without: it is "+where+" itself", at...)
 	}
-	for i, a := range n.Addresses {
+}
+
+// addresses reports those that nobody can be sent to, and those that stand twice.
+func (c *checker) addresses(list []netip.Addr, at ...any) {
+	for i, a := range list {
 		if what := unusable(a); what != "" {
-			doc.Fault(a.String()+" is "+what, append(at, i)...)
-		} else if slices.Contains(n.Addresses[:i], a) {
-			doc.Fault("duplicate address "+a.String(), append(at, i)...)
+			c.docs[0].Fault(a.String()+" is "+what, append(at, i)...)
+		} else if a.IsValid() && slices.Contains(list[:i], a) {
+			c.docs[0].Fault("duplicate address "+a.String(), append(at, i)...)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -74,7 +73,17 @@ func read(path string) (files []source, strays []string, err error) {
 	}
 	left := int64(maxBytes)
 	for _, name := range names {
-		content, err := readFile(filepath.Join(filepath.Dir(path), name), left)
+		path := filepath.Join(filepath.Dir(path), name)
+		st, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case !st.Mode().IsRegular():
+			return nil, nil, fmt.Errorf("%s is not a file", path)
+		case st.Size() > left:
+			return nil, nil, fmt.Errorf("%s: a registry may have %d MiB", path, maxBytes>>20)
+		}
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -82,24 +91,6 @@ func read(path string) (files []source, strays []string, err error) {
 		files = append(files, source{name, content})
 	}
 	return files, strays, nil
-}
-
-func readFile(path string, left int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	content, err := io.ReadAll(io.LimitReader(f, left+1))
-	if err == nil && int64(len(content)) > left {
-		err = fmt.Errorf("%s: a registry may have %d MiB", path, maxBytes>>20)
-	}
-	return content, err
 }
 
 // parse makes a Registry of the files, pool.yaml first.
@@ -153,18 +144,6 @@ func (r *Registry) complete() {
 		z.Contact = "hostmaster@" + z.Name
 	}
 	z.ECS.On = z.ECS.On || len(z.ECS.Trusted) > 0
-	for i := range z.Nameservers {
-		if n := &z.Nameservers[i]; !z.holds(n.Name) {
-			n.Addresses = nil
-		}
-	}
-	for _, d := range r.Delegations {
-		for i := range d.Nameservers {
-			if n := &d.Nameservers[i]; !within(n.Name, d.Name+"."+z.Name) {
-				n.Addresses = nil
-			}
-		}
-	}
 	for i := range r.Sites {
 		s := &r.Sites[i]
 		p := s.place()

@@ -146,14 +146,7 @@ func (p Pool) Has(m *Member) bool {
 	case slices.Contains(p.Include, m.Name):
 		return true
 	}
-	for _, t := range p.Tags {
-		for _, mt := range m.Tags {
-			if t == mt {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Tags, func(t string) bool { return slices.Contains(m.Tags, t) })
 }
 
 var states = [...]string{Active: "active", Drain: "drain", Off: "off", Monitor: "monitor", Fallback: "fallback"}
