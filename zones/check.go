@@ -33,11 +33,6 @@ func (c *checker) check() {
 	c.windows()
 }
 
-func (c *checker) warn(f strict.Fault, what string) {
-	f.What = what
-	c.r.Warnings = append(c.r.Warnings, f.String())
-}
-
 // member finds the document of the nth member, and its number there.
 func (c *checker) member(n int) (*strict.Document, int) {
 	i := sort.SearchInts(c.starts, n+1) - 1
@@ -97,7 +92,7 @@ func (c *checker) nameservers() {
 		c.glue(n, z.holds(n.Name), "in the zone", at...)
 	}
 	if len(z.Nameservers) == 1 {
-		c.warn(doc.At("zone", "nameservers"), "one name server: when it is away, so is the pool (RFC 2182 asks for two)")
+		doc.Warn("one name server: when it is away, so is the pool (RFC 2182 asks for two)", "zone", "nameservers")
 	}
 }
 
@@ -130,7 +125,7 @@ func (c *checker) sites() {
 		case s.Country != "" && !ok && !doc.Broken(append(at, "country")...):
 			doc.Fault("no country "+strict.Quote(s.Country)+" in ISO 3166", append(at, "country")...)
 		case ok && s.Continent != "" && s.Continent != country.Continent:
-			c.warn(doc.At(append(at, "continent")...), fmt.Sprintf("%s lies in %s; taken as written", s.Country, country.Continent))
+			doc.Warn(fmt.Sprintf("%s lies in %s; taken as written", s.Country, country.Continent), append(at, "continent")...)
 		}
 		for i, n := range s.Networks {
 			here := append(at, "networks", i)
@@ -179,7 +174,7 @@ func (c *checker) members() {
 	}
 	if loopback != nil { // one warning: a demo has nothing else
 		doc, i := c.member(loopback[0].member)
-		c.warn(doc.At("members", i, "addresses", loopback[0].address), fmt.Sprintf("loopback address: only this host reaches it (%d such in all)", len(loopback)))
+		doc.Warn(fmt.Sprintf("loopback address: only this host reaches it (%d such in all)", len(loopback)), "members", i, "addresses", loopback[0].address)
 	}
 }
 
@@ -195,7 +190,7 @@ func (c *checker) pools() {
 		c.lists(&p)
 		for i, t := range p.Tags {
 			if !tags[t] {
-				c.warn(c.docs[0].At("pools", p.Name, "tags", i), "no member has the tag "+strict.Quote(t))
+				c.docs[0].Warn("no member has the tag "+strict.Quote(t), "pools", p.Name, "tags", i)
 			}
 		}
 	}

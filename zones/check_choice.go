@@ -81,7 +81,7 @@ func (c *checker) lists(p *Pool) {
 			if slices.Contains(list[:i], name) {
 				c.docs[0].Fault("duplicate name "+strict.Quote(name), at...)
 			} else if name != "" && !known[name] {
-				c.warn(c.docs[0].At(at...), "no member "+strict.Quote(name)+strict.DidYouMean(name, names))
+				c.docs[0].Warn("no member "+strict.Quote(name)+strict.DidYouMean(name, names), at...)
 			}
 		}
 	}
@@ -132,12 +132,9 @@ func (c *checker) reach(p *Pool, path ...any) {
 		{"floor_netspeed", p.FloorNetspeed, netspeed},
 		{"min_sites", p.MinSites, len(sites) + unplaced},
 	} {
-		at := c.docs[0].At(append(path, f.key)...)
-		if around := c.docs[0].At(path...); at.Line == around.Line && at.Col == around.Col {
-			continue // not written: the default is a wish
-		}
-		if f.want > f.have {
-			c.warn(at, fmt.Sprintf("%d is out of reach: the members that may be handed out here have %d", f.want, f.have))
+		// What is not written is a wish.
+		if at := append(path, f.key); f.want > f.have && c.docs[0].Has(at...) {
+			c.docs[0].Warn(fmt.Sprintf("%d is out of reach: the members that may be handed out here have %d", f.want, f.have), at...)
 		}
 	}
 }

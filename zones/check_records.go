@@ -102,7 +102,7 @@ func (c *checker) glue(n *Nameserver, inside bool, where string, at ...any) {
 	c.addresses(n.Addresses, at...)
 	switch {
 	case !inside && len(n.Addresses) > 0:
-		c.warn(doc.At(at...), "is not "+where+": its addresses are somebody else's to give, and are left out")
+		doc.Warn("is not "+where+": its addresses are somebody else's to give, and are left out", at...)
 		n.Addresses = nil
 	case inside && len(n.Addresses) == 0 && !doc.Broken(at...):
 		doc.Fault("has no address (glue), and nobody can find it without: it is "+where+" itself", at...)

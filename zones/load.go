@@ -118,20 +118,21 @@ func parse(files []source) (*Registry, error) {
 		}
 	}
 	digest.Sum(r.Digest[:0])
+	if len(r.Members) == 0 && !slices.ContainsFunc(c.docs, func(d *strict.Document) bool { return d.Broken() }) {
+		c.docs[0].Fault("the registry has no members", "members")
+	}
 	if r.Zone.Name != "" { // else most of what could be said follows from that
 		c.check()
 	}
 	var faults strict.Faults
 	for _, d := range c.docs {
 		faults = append(faults, d.Faults()...)
+		for _, w := range d.Warnings() {
+			r.Warnings = append(r.Warnings, w.String())
+		}
 	}
 	if faults != nil {
 		return nil, faults
-	}
-	if len(r.Members) == 0 {
-		f := c.docs[0].At("members")
-		f.What = "the registry has no members"
-		return nil, strict.Faults{f}
 	}
 	r.complete()
 	return r, nil

@@ -76,7 +76,7 @@ func (c *checker) windows() {
 		}
 		for j, name := range w.Members {
 			if !slices.ContainsFunc(c.r.Members, func(m Member) bool { return m.Name == name }) {
-				c.warn(doc.At(at("members", j)...), "no member "+strict.Quote(name))
+				doc.Warn("no member "+strict.Quote(name), at("members", j)...)
 			}
 		}
 	}

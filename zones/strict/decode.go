@@ -27,6 +27,8 @@ type Document struct {
 	faults Faults
 	broken map[string]bool // paths at or under which a fault lies
 	more   int             // faults beyond maxFaults
+
+	warnings Faults
 }
 
 // Decode reads content into the struct that into points to. Keys that are
@@ -59,6 +61,12 @@ func (d *Document) Faults() Faults {
 		return append(d.faults[:len(d.faults):len(d.faults)], Fault{File: d.File, What: fmt.Sprintf("and %d more faults", d.more)})
 	}
 	return d.faults
+}
+
+// Warnings are what Warn was told, by position.
+func (d *Document) Warnings() Faults {
+	d.warnings.sort()
+	return d.warnings
 }
 
 // parse returns the root of the only document in content.

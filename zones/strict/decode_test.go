@@ -259,12 +259,13 @@ func TestPosition(t *testing.T) {
 		{[]any{"words", 2}, "x.yaml:5:1: words[2]: "}, // not there
 		{[]any{"servers", "c"}, "x.yaml:2:1: servers.c: "},
 	} {
-		if got := d.At(c.path...).String(); got != c.want {
-			t.Errorf("At(%v) = %s, want %s", c.path, got, c.want)
+		d.warnings = nil
+		if d.Warn("", c.path...); d.Warnings().Error() != c.want {
+			t.Errorf("%v is at %s, want %s", c.path, d.Warnings(), c.want)
 		}
 	}
-	if d.Broken() || d.Line("words", 1) != "x.yaml:6" {
-		t.Errorf("Broken() = %v, Line = %s", d.Broken(), d.Line("words", 1))
+	if d.Broken() || d.Err() != nil || d.Line("words", 1) != "x.yaml:6" || !d.Has("words", 1) || d.Has("words", 2) || d.Has("servers", "c") {
+		t.Errorf("Broken() = %v, Err() = %v, Line = %s", d.Broken(), d.Err(), d.Line("words", 1))
 	}
 	d.Fault("second", "words", 1)
 	d.Fault("first", "text")
