@@ -111,7 +111,12 @@ func (l *Limiter) Take(client netip.Addr, tick uint64) bool {
 	for i := range widths {
 		w, b := &widths[i], &buckets[i]
 		b.hash = l.hash(hi&w.hi, lo&w.lo, w.salt)
-		if l.find(b, tick); b.level+w.cost > l.depth {
+		b.set = (*[ways]atomic.Uint64)(l.slots[(b.hash&l.mask)*ways:])
+		b.set[0].Load() // all sets are under way from memory before the first is looked at
+	}
+	for i := range widths {
+		b := &buckets[i]
+		if l.find(b, tick); b.level+widths[i].cost > l.depth {
 			return false
 		}
 	}
@@ -133,24 +138,28 @@ func (l *Limiter) hash(hi, lo, salt uint64) uint64 {
 // bucket is one as it was found.
 type bucket struct {
 	hash, old, level uint64 // level in µs
-	slot             *atomic.Uint64
+	set              *[ways]atomic.Uint64
+	slot             *atomic.Uint64 // of set
 }
 
 // find finds the bucket of b.hash, or the emptiest one of the set, which then
 // counts as empty.
 func (l *Limiter) find(b *bucket, tick uint64) {
-	set := (*[ways]atomic.Uint64)(l.slots[(b.hash&l.mask)*ways:])
-	for i := range set {
-		if word := set[i].Load(); (word^b.hash)>>tagShift == 0 {
-			b.slot, b.old, b.level = &set[i], word, l.level(word, tick)
-			return
-		}
+	same := uint64(0) // by bit: whose tag it is. Nobody could predict a branch on it.
+	for i := range b.set {
+		same |= ((b.set[i].Load()^b.hash)>>tagShift - 1) >> 63 << i
+	}
+	if same != 0 {
+		b.slot = &b.set[bits.TrailingZeros64(same)%ways]
+		b.old = b.slot.Load()
+		b.level = l.level(b.old, tick)
+		return
 	}
 	b.level = l.depth + 1
-	for i := range set {
-		word := set[i].Load()
+	for i := range b.set {
+		word := b.set[i].Load()
 		if level := l.level(word, tick); level < b.level {
-			b.slot, b.old, b.level = &set[i], word, level
+			b.slot, b.old, b.level = &b.set[i], word, level
 		}
 	}
 	b.level = 0
