@@ -109,7 +109,7 @@ func BenchmarkFlow(b *testing.B) {
 	}
 	workers := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * workers))
-	s := serving(b, nil, Config{Loops: workers}, "127.0.0.1:0")
+	s := serving(b, nil, Config{Loops: workers, Precede: true}, "127.0.0.1:0")
 	s.Publish(last)
 
 	asker := exec.Command(os.Args[0])

@@ -23,6 +23,7 @@ type Config struct {
 	UDPSize int              // largest UDP reply, 512 octets and up; default 1232
 	Loops   int              // UDP sockets an address, Linux only; default GOMAXPROCS
 	Single  bool             // take UDP packets one by one also where the system gives many at a time
+	Precede bool             // the kernel lets the UDP loops run before all other threads of the process; Linux only
 	TCP     TCPLimits
 
 	TLSListen []netip.AddrPort // DNS over TLS on each, with the same limits as TCP
@@ -194,10 +195,26 @@ func (s *Server) Run(ctx context.Context) error {
 		running.Go(func() { l.run(&running) })
 	}
 	running.Go(func() { s.notify(ctx) })
+	if s.cfg.Precede {
+		s.precede()
+	}
 	<-ctx.Done()
 	s.stop()
 	running.Wait()
 	return s.Close()
+}
+
+// precede puts the loops that have threads of their own before all others.
+func (s *Server) precede() {
+	threads := map[int]bool{}
+	for _, l := range s.udp {
+		if l.file != nil {
+			threads[<-l.thread] = true
+		}
+	}
+	if len(threads) > 0 {
+		precede(threads)
+	}
 }
 
 // Close closes every socket. It is for a server that was opened and is not run.

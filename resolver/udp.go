@@ -21,6 +21,7 @@ type udpLoop struct {
 	conn   *net.UDPConn // for packets one by one, or
 	file   *os.File     // for many at a time
 	closed atomic.Bool
+	thread chan int // gets the loop's own, once it has one
 	lane   int
 	tally  tally
 	took   latency
@@ -29,7 +30,7 @@ type udpLoop struct {
 
 // newLoop takes the socket over.
 func (s *Server) newLoop(conn *net.UDPConn, lane int) (l *udpLoop, err error) {
-	l = &udpLoop{server: s, conn: conn, lane: lane}
+	l = &udpLoop{server: s, conn: conn, lane: lane, thread: make(chan int, 1)}
 	if batched && !s.cfg.Single {
 		l.conn = nil
 		l.file, err = detach(conn)

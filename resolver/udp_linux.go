@@ -74,6 +74,7 @@ func (l *udpLoop) many() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	hurry()
+	l.thread <- unix.Gettid()
 	fd, b := l.file.Fd(), newBatch(l.room(batchLen))
 	for failures := 0; ; {
 		errno := b.receive(fd)
@@ -91,17 +92,6 @@ func (l *udpLoop) many() {
 		default:
 			failures = l.failed(failures)
 		}
-	}
-}
-
-// hurry asks for short turns on the processor. Whoever wants shorter ones is let
-// in before the turn of somebody else has ended (Linux 6.12; of no effect before),
-// such as a build's, which would be 3 ms. It needs no privilege.
-func hurry() {
-	attr, err := unix.SchedGetAttr(0, 0)
-	if err == nil && attr.Policy == unix.SCHED_NORMAL {
-		attr.Runtime = uint64(100 * time.Microsecond)
-		_ = unix.SchedSetAttr(0, attr, 0) // where a sandbox refuses, turns are as long as others'
 	}
 }
 

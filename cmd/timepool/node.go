@@ -137,7 +137,7 @@ func (n *node) open(static bool) error {
 		return err
 	}
 	n.dns = resolver.NewServer(resolver.Config{
-		Listen: c.DNS.Listen, Loops: n.processors, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections},
+		Listen: c.DNS.Listen, Loops: n.processors, Precede: true, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections},
 		TLSListen: c.DNS.TLS.Listen, TLS: overTLS, Limits: c.DNS.limits(), Log: log,
 	})
 	serial := loadSerial(n.serialPath(), log)
