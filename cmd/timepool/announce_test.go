@@ -77,7 +77,7 @@ members: [{name: a, addresses: [127.90.0.1], site: fra}, {name: b, addresses: [1
 		t.Fatal(err)
 	}
 	drained(a, true)
-	if d, _ := a.clock.Drained(); len(d) != 1 || d[0].Reason != "CHG-1" || d[0].By != "node" {
+	if d := a.clock.Announced().Drains; len(d) != 1 || d[0].Reason != "CHG-1" || d[0].By != "node" {
 		t.Errorf("%+v", d)
 	}
 	if m := n.inForce.Load().registry.Members[0]; !m.Paused {

@@ -38,8 +38,8 @@ type respondStatus struct {
 }
 
 func (r *responding) status() respondStatus {
-	_, asking := r.clock.Drained()
-	s := respondStatus{Version: buildVersion(), Announced: announcedBy(r.clock), Asking: asking, Packets: make(map[string]uint64)}
+	is := r.clock.Announced()
+	s := respondStatus{Version: buildVersion(), Announced: announcedBy(r.clock), Asking: is.Asking(), Packets: make(map[string]uint64)}
 	for v, n := range r.server.Counters() {
 		s.Packets[responder.Verdict(v).String()] = n
 	}

@@ -45,9 +45,9 @@ func (r *responding) obey(ctx context.Context, node *url.URL, token string, clie
 }
 
 func (r *responding) askNode(ctx context.Context, node *url.URL, token string, client *http.Client) (a announcement, err error) {
-	_, clients := r.clock.Drained()
+	is := r.clock.Announced()
 	u := node.JoinPath(announcePath)
-	u.RawQuery = url.Values{"asking": {strconv.Itoa(clients)}}.Encode()
+	u.RawQuery = url.Values{"asking": {strconv.Itoa(is.Asking())}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return a, err

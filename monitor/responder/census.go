@@ -14,7 +14,7 @@ import (
 // (linear counting, right within 1 % up to 200,000). There are two windows of
 // 64 s, so that one is always full.
 type census struct {
-	seed    atomic.Pointer[maphash.Seed] // nil: empty
+	seed    maphash.Seed
 	windows [2][censusBits / 64]atomic.Uint64
 	now     atomic.Uint32 // window that is written
 	turned  time.Time
@@ -25,13 +25,10 @@ const (
 	censusWindow = 64 * time.Second
 )
 
+func newCensus(now time.Time) *census { return &census{seed: maphash.MakeSeed(), turned: now} }
+
 // turn begins a new window where the last one is over.
 func (c *census) turn(now time.Time) {
-	if c.seed.Load() == nil {
-		seed := maphash.MakeSeed()
-		c.seed.Store(&seed)
-		c.turned = now
-	}
 	if now.Sub(c.turned) < censusWindow {
 		return
 	}
@@ -43,26 +40,10 @@ func (c *census) turn(now time.Time) {
 	c.turned = now
 }
 
-// clear forgets everybody.
-func (c *census) clear() {
-	if c.seed.Swap(nil) == nil {
-		return
-	}
-	for w := range c.windows {
-		for i := range c.windows[w] {
-			c.windows[w][i].Store(0)
-		}
-	}
-}
-
 // add counts client.
 func (c *census) add(client netip.Addr) {
-	seed := c.seed.Load()
-	if seed == nil {
-		return
-	}
 	key := client.As16()
-	bit := maphash.Bytes(*seed, key[:]) % censusBits
+	bit := maphash.Bytes(c.seed, key[:]) % censusBits
 	word := &c.windows[c.now.Load()][bit/64]
 	if mask := uint64(1) << (bit % 64); word.Load()&mask == 0 { // most are there already
 		word.Or(mask)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"time"
 )
@@ -30,25 +29,18 @@ const (
 // still awaits is added to the dispersion; above 10 ms the clock counts as
 // unsynchronised.
 func Chronyd(addr netip.AddrPort) Source {
-	name := fmt.Sprintf("chronyd at %s", addr)
-	return Source{Name: name, Read: func(ctx context.Context) (State, error) {
+	return Source{Name: fmt.Sprintf("chronyd at %s", addr), Read: func(ctx context.Context) (State, error) {
 		seq := rand.Uint32()
 		var request [chronyLen]byte
 		request[0], request[1] = chronyVersion, chronyRequest
 		binary.BigEndian.PutUint16(request[4:], chronyTracking)
 		binary.BigEndian.PutUint32(request[8:], seq)
-		var s State
-		err := ask(ctx, addr, request[:], func(reply []byte) (mine bool, err error) {
+		return ask(ctx, addr, request[:], func(reply []byte) (State, error) {
 			if len(reply) < 28 || reply[1] != chronyReply || binary.BigEndian.Uint32(reply[16:]) != seq {
-				return false, nil
+				return State{}, errNotOurs
 			}
-			s, err = tracking(reply, time.Now())
-			return true, err
+			return tracking(reply, time.Now())
 		})
-		if err != nil {
-			return State{}, unanswered(name, err)
-		}
-		return s, nil
 	}}
 }
 
@@ -87,34 +79,4 @@ func chronyFloat(p []byte) time.Duration {
 	seconds := math.Ldexp(float64(coefficient), int(exponent)-25)
 	// 2⁶² ns is 146 years; beyond it a conversion would wrap.
 	return time.Duration(max(-1<<62, min(1<<62, seconds*1e9)))
-}
-
-// ask sends request to a daemon on this host and gives what comes back to
-// take, until take says that a packet was meant for it or askTimeout is over.
-func ask(ctx context.Context, addr netip.AddrPort, request []byte, take func(reply []byte) (mine bool, err error)) error {
-	if !addr.Addr().IsLoopback() {
-		return errors.New("not an address of this host: only a daemon that keeps this very clock can vouch for it")
-	}
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(addr))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(askTimeout)); err != nil {
-		return err
-	}
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := conn.Write(request); err != nil {
-		return err
-	}
-	var buf [512]byte
-	for {
-		n, err := conn.Read(buf[:])
-		if err != nil {
-			return err
-		}
-		if mine, err := take(buf[:n]); mine {
-			return err
-		}
-	}
 }

@@ -108,7 +108,7 @@ func TestChronydRefuses(t *testing.T) {
 		"unknown format ": func(p []byte) []byte { return p[:103] },
 	} {
 		s, err := Chronyd(fakeChronyd(t, chronydServer, change)).Read(t.Context())
-		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) || !strings.HasPrefix(err.Error(), "chronyd at 127.0.0.1:") {
+		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("%s: %+v %v", want, s, err)
 		}
 	}

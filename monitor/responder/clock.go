@@ -3,6 +3,7 @@ package responder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -33,12 +34,8 @@ type Clock struct {
 	precision int8
 	log       *slog.Logger
 	current   atomic.Pointer[Announcement]
-	drains    struct {
-		sync.Mutex
-		by map[string]Drained
-	}
-	census  census // of who asks while it is drained
-	smeared *smear // the last one
+	drains    drains
+	smeared   *smear // the last one
 }
 
 // heard is a Source and the last thing it said.
@@ -101,7 +98,7 @@ func (c *Clock) Poll(ctx context.Context) {
 		if err == nil {
 			s.state, s.at = state, now
 		} else {
-			why = errors.Join(why, err)
+			why = errors.Join(why, fmt.Errorf("%s: %w", s.Name, err))
 		}
 		if err == nil || !s.at.IsZero() && now.Sub(s.at) < hold {
 			c.announce(Announcement{State: s.state, Source: s.Name, Why: why})
@@ -115,7 +112,7 @@ func (c *Clock) Poll(ctx context.Context) {
 func (c *Clock) announce(a Announcement) {
 	now := time.Now()
 	a.Why = errors.Join(a.Why, c.leap(&a.State, now))
-	a = c.drained(a, now)
+	c.drains.apply(&a, now)
 	a.State.Precision = c.precision
 	if !a.State.Synchronised() {
 		a.State.Leap, a.State.Stratum, a.State.RefID = NotInSync, MaxStratum, 0

@@ -16,26 +16,19 @@ import (
 // its time and the system clock is added to the dispersion; above 10 ms the
 // clock counts as unsynchronised, for then it is not the clock it keeps.
 func Daemon(addr netip.AddrPort) Source {
-	name := fmt.Sprintf("NTP server at %s", addr)
-	return Source{Name: name, Read: func(ctx context.Context) (State, error) {
+	return Source{Name: fmt.Sprintf("NTP server at %s", addr), Read: func(ctx context.Context) (State, error) {
 		cookie := rand.Uint64()
 		var request [headerLen]byte
 		request[0] = 4<<3 | modeClient
 		binary.BigEndian.PutUint64(request[40:], cookie)
-		var s State
 		sent := time.Now()
-		err := ask(ctx, addr, request[:], func(reply []byte) (mine bool, err error) {
+		return ask(ctx, addr, request[:], func(reply []byte) (State, error) {
 			now := time.Now()
 			if len(reply) < headerLen || reply[0]&7 != modeServer || binary.BigEndian.Uint64(reply[24:]) != cookie {
-				return false, nil
+				return State{}, errNotOurs
 			}
-			s, err = served(reply, sent, now)
-			return true, err
+			return served(reply, sent, now)
 		})
-		if err != nil {
-			return State{}, unanswered(name, err)
-		}
-		return s, nil
 	}}
 }
 

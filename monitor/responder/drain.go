@@ -1,9 +1,8 @@
 package responder
 
 import (
-	"maps"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 )
 
@@ -28,63 +27,71 @@ type Drained struct {
 	Until  time.Time `json:"until"` // at most 24 h after Since
 }
 
+// drains are one by each who asked and did not lift it, oldest first; those that
+// are over stay, so that asking again does not begin anew.
+type drains struct {
+	mu     sync.Mutex
+	list   []Drained
+	census *census // of those who ask meanwhile; nil while none holds
+}
+
 // Drain has c announce itself, from the next Poll on, at stratum 15 for two
-// minutes and then unsynchronised, until that instant, or until 24 hours after by first asked for it, whichever is first;
-// a zero until is the latter. To ask again changes the end, not the beginning.
+// minutes and then unsynchronised, until that instant or until 24 hours after by
+// first asked for it, whichever is first; a zero until is the latter. To ask
+// again changes the end, not the beginning.
 func (c *Clock) Drain(by, reason string, until time.Time) {
-	c.drains.Lock()
-	defer c.drains.Unlock()
-	now := time.Now()
-	d := Drained{By: by, Reason: reason, Since: now, Until: until}
-	if old, ok := c.drains.by[by]; ok {
-		d.Since = old.Since
+	c.drains.mu.Lock()
+	defer c.drains.mu.Unlock()
+	list := &c.drains.list
+	i := slices.IndexFunc(*list, func(d Drained) bool { return d.By == by })
+	if i < 0 {
+		i = len(*list)
+		*list = append(*list, Drained{By: by, Since: time.Now()})
 	}
+	d := &(*list)[i]
+	d.Reason, d.Until = reason, until
 	if last := d.Since.Add(longestDrain); until.IsZero() || until.After(last) {
 		d.Until = last
 	}
-	if c.drains.by == nil {
-		c.drains.by = make(map[string]Drained)
-	}
-	c.drains.by[by] = d
 }
 
 // Undrain lifts what by asked for, from the next Poll on.
 func (c *Clock) Undrain(by string) {
-	c.drains.Lock()
-	defer c.drains.Unlock()
-	delete(c.drains.by, by)
+	c.drains.mu.Lock()
+	defer c.drains.mu.Unlock()
+	c.drains.list = slices.DeleteFunc(c.drains.list, func(d Drained) bool { return d.By == by })
 }
 
-// Drained tells of the drains that hold now, and how many clients asked in the
-// last minute or two, about; nil where none does.
-func (c *Clock) Drained() (drains []Drained, clients int) {
-	c.drains.Lock()
-	defer c.drains.Unlock()
-	now := time.Now()
-	drains = slices.Collect(maps.Values(c.drains.by))
-	drains = slices.DeleteFunc(drains, func(d Drained) bool { return !now.Before(d.Until) })
-	slices.SortFunc(drains, func(a, b Drained) int { return strings.Compare(a.By, b.By) })
-	if len(drains) > 0 {
-		clients = c.census.count()
+// apply makes of a what is announced under a drain, where one holds.
+func (d *drains) apply(a *Announcement, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, x := range d.list {
+		if now.Before(x.Until) {
+			a.Drains = append(a.Drains, x)
+		}
 	}
-	return drains, clients
-}
-
-// drained makes a what is announced under a drain.
-func (c *Clock) drained(a Announcement, now time.Time) Announcement {
-	drains, _ := c.Drained()
-	if len(drains) == 0 {
-		c.census.clear()
-		return a
+	if len(a.Drains) == 0 {
+		d.census = nil
+		return
 	}
-	c.census.turn(now)
-	a.Drains = drains
-	first := slices.MinFunc(drains, func(a, b Drained) int { return a.Since.Compare(b.Since) })
-	if a.State.Synchronised() && now.Sub(first.Since) < farewell {
+	if d.census == nil {
+		d.census = newCensus(now)
+	}
+	d.census.turn(now)
+	if a.State.Synchronised() && now.Sub(a.Drains[0].Since) < farewell {
 		a.State.Stratum, a.State.RootDispersion = MaxStratum-1, worthless-time.Second
 	} else {
 		a.State = Unsynchronised()
 	}
-	a.State.asked = &c.census
-	return a
+	a.State.asked = d.census
+}
+
+// Asking is how many clients asked in the last minute or two, about; they are
+// counted while drains hold.
+func (a *Announcement) Asking() int {
+	if a.State.asked == nil {
+		return 0
+	}
+	return a.State.asked.count()
 }

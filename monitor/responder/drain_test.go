@@ -33,7 +33,7 @@ func TestDrain(t *testing.T) {
 		c.Drain("node", "CHG-1", time.Now().Add(time.Hour))
 		wait(time.Second, "node")
 		c.Drain("command", "", time.Time{})
-		wait(time.Second, "command", "node")
+		wait(time.Second, "node", "command")
 		c.Undrain("node")
 		wait(time.Second, "command")
 		c.Undrain("command")
@@ -87,8 +87,8 @@ func TestDrainCountsClients(t *testing.T) {
 		near := func(want int) {
 			t.Helper()
 			c.Poll(t.Context())
-			if _, n := c.Drained(); n < want-want/50 || n > want+want/50 {
-				t.Errorf("%d clients, want about %d", n, want)
+			if a := c.Announced(); a.Asking() < want-want/50 || a.Asking() > want+want/50 {
+				t.Errorf("%d clients, want about %d", a.Asking(), want)
 			}
 		}
 		asked(1000)

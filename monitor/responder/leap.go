@@ -32,22 +32,22 @@ func ReadLeaps(r io.Reader) (*Leaps, error) {
 	last := int64(-1)
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
-		line := lines.Text()
-		mark := line[:min(2, len(line))]
+		line, mark := lines.Text(), ""
+		if strings.HasPrefix(line, "#") {
+			mark = line[:min(2, len(line))]
+		}
 		text, _, _ := strings.Cut(line[len(mark):], "#")
-		switch {
-		case mark == "#h":
-			for _, word := range strings.Fields(text) { // written without leading zeros
+		fields := strings.Fields(text)
+		if mark == "#h" {
+			for _, word := range fields { // written without leading zeros
 				want += strings.Repeat("0", max(0, 8-len(word))) + word
 			}
+		}
+		if len(fields) == 0 || mark != "" && mark != "#$" && mark != "#@" {
 			continue
-		case mark != "#$" && mark != "#@" && (strings.HasPrefix(line, "#") || strings.TrimSpace(line) == ""):
-			continue
-		case mark[0] != '#':
-			text, _, _ = strings.Cut(line, "#")
 		}
 		var numbers []int64
-		for _, f := range strings.Fields(text) {
+		for _, f := range fields {
 			io.WriteString(digest, f)
 			number, err := strconv.ParseInt(f, 10, 64)
 			if err != nil || number < 0 {
@@ -56,11 +56,10 @@ func ReadLeaps(r io.Reader) (*Leaps, error) {
 			numbers = append(numbers, number)
 		}
 		switch {
-		case mark[0] == '#' && len(numbers) == 1:
-			if mark == "#@" {
-				l.Expires = time.Unix(numbers[0]-unixEra0, 0).UTC()
-			}
-		case mark[0] != '#' && len(numbers) == 2:
+		case mark == "#$" && len(numbers) == 1: // when it was last changed
+		case mark == "#@" && len(numbers) == 1:
+			l.Expires = time.Unix(numbers[0]-unixEra0, 0).UTC()
+		case mark == "" && len(numbers) == 2:
 			if at := time.Unix(numbers[0]-unixEra0, 0).UTC(); last >= 0 {
 				second := time.Second
 				if numbers[1] < last {
@@ -97,27 +96,27 @@ func (l *Leaps) near(now time.Time, d time.Duration) (step, bool) {
 // leap has s announce what the leap file knows: on the day before a leap second
 // that it comes, or with Smear, nothing, and the time with the leap second spread
 // from noon to noon instead. A file that expired says nothing, which err tells.
-func (c *Clock) leap(s *State, now time.Time) (err error) {
+func (c *Clock) leap(s *State, now time.Time) error {
 	if c.Leaps == nil || !s.Synchronised() {
 		return nil
 	}
-	if now.After(c.Leaps.Expires) {
-		err = fmt.Errorf("the leap file expired on %s", c.Leaps.Expires.Format(time.DateOnly))
+	if now.After(c.Leaps.Expires) { // nothing is smeared then, and what the source announces stands
+		return fmt.Errorf("the leap file expired on %s", c.Leaps.Expires.Format(time.DateOnly))
 	}
 	if c.Smear { // a client that inserts the second as well would be off by it
 		s.Leap = 0
-		if next, ok := c.Leaps.near(now, smearHalf); ok && err == nil {
+		if next, ok := c.Leaps.near(now, smearHalf); ok {
 			s.smear = c.smearing(next, now)
 			s.Smearing = s.smear.offset(now)
 			s.RefID = smearID(s.Smearing)
 		}
-		return err
+		return nil
 	}
-	if next, ok := c.Leaps.near(now, 2*smearHalf); ok && err == nil && now.Before(next.at) {
+	if next, ok := c.Leaps.near(now, 2*smearHalf); ok && now.Before(next.at) {
 		s.Leap = 1
 		if next.second < 0 {
 			s.Leap = 2
 		}
 	}
-	return err
+	return nil
 }

@@ -114,6 +114,9 @@ func TestLeapIsAnnounced(t *testing.T) {
 		t.Error("the source's announcement is gone")
 	}
 	c.Smear = true
+	if c.leap(&s, time.Date(2100, 2, 1, 0, 0, 0, 0, time.UTC)); s.Leap != 1 {
+		t.Error("neither announced nor smeared, for the file expired")
+	}
 	if c.leap(&s, insert.Add(-48*time.Hour)); s.Leap != 0 {
 		t.Error("announced and smeared")
 	}

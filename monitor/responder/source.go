@@ -3,7 +3,8 @@ package responder
 import (
 	"context"
 	"errors"
-	"fmt"
+	"net"
+	"net/netip"
 	"time"
 )
 
@@ -24,12 +25,10 @@ type Source struct {
 }
 
 // Stated is a reference that the operator vouches for: this host's clock is
-// kept by a primary source (GPS, PPS, PTP) and is right within dispersion.
+// kept by a primary source (GPS, PPS, PTP), which refID names, and is right within
+// dispersion.
 func Stated(refID uint32, dispersion time.Duration) Source {
 	return Source{Name: "stated reference", Read: func(context.Context) (State, error) {
-		if refID == 0 {
-			return State{}, errors.New("no reference id stated")
-		}
 		return State{Stratum: 1, RefID: refID, RefTime: time.Now(), RootDispersion: dispersion}, nil
 	}}
 }
@@ -44,5 +43,35 @@ func corrected(s State, correction time.Duration) State {
 	return s
 }
 
-// unanswered names the source that gave err.
-func unanswered(name string, err error) error { return fmt.Errorf("%s: %w", name, err) }
+// errNotOurs is what a read says of a packet that answers something else.
+var errNotOurs = errors.New("not an answer to this request")
+
+// ask sends request to a daemon on this host and gives what read makes of the
+// reply; ctx and askTimeout bound it.
+func ask(ctx context.Context, addr netip.AddrPort, request []byte, read func(reply []byte) (State, error)) (State, error) {
+	if !addr.Addr().IsLoopback() {
+		return State{}, errors.New("not an address of this host: only a daemon that keeps this very clock can vouch for it")
+	}
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(addr))
+	if err != nil {
+		return State{}, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(askTimeout)); err != nil {
+		return State{}, err
+	}
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	if _, err := conn.Write(request); err != nil {
+		return State{}, err
+	}
+	var buf [512]byte
+	for {
+		n, err := conn.Read(buf[:])
+		if err != nil {
+			return State{}, err
+		}
+		if s, err := read(buf[:n]); err != errNotOurs {
+			return s, err
+		}
+	}
+}
