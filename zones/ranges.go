@@ -41,12 +41,10 @@ const (
 	allOnes = ^uint64(0)
 )
 
-// set gives everything from k, low on the value v. Calls come by ascending
-// address; a later one at the same address replaces the earlier.
-func (r *ranges[K]) set(k K, low uint64, v uint16) {
-	if low--; low == allOnes {
-		k--
-	}
+// after gives everything past k, low the value v; past the last address of all is
+// from 0 on. Calls come by ascending address; a later one at the same address
+// replaces the earlier.
+func (r *ranges[K]) after(k K, low uint64, v uint16) {
 	last, lastLow := r.end(r.n - 1)
 	switch {
 	case k != last || low != lastLow:
@@ -216,32 +214,28 @@ func newFamilies() families {
 // from gives everything from the first address of a network on the value v.
 func (f families) from(network netip.Prefix, v uint16) {
 	if network.Addr().Is4() {
-		f.v4.set(key4(network.Addr()), 0, v)
+		f.v4.after(key4(network.Addr())-1, allOnes, v)
 		return
 	}
 	k, low := key6(network.Addr())
-	f.v6.set(k, low, v)
+	if low == 0 {
+		k--
+	}
+	f.v6.after(k, low-1, v)
 }
 
 // past gives everything past the last address of a network the value v.
 func (f families) past(network netip.Prefix, v uint16) {
-	length := network.Bits()
 	if network.Addr().Is4() {
-		if next := (key4(network.Addr()) | uint32(1<<(32-length)-1)) + 1; next != 0 {
-			f.v4.set(next, 0, v)
+		if k := key4(network.Addr()) | ^uint32(0)>>network.Bits(); k != ^uint32(0) {
+			f.v4.after(k, allOnes, v)
 		}
 		return
 	}
 	k, low := key6(network.Addr())
-	if length > 64 {
-		if low = (low | (1<<(128-length) - 1)) + 1; low != 0 {
-			f.v6.set(k, low, v)
-			return
-		}
-		length = 64
-	}
-	if k = (k | (1<<(64-length) - 1)) + 1; k != 0 {
-		f.v6.set(k, 0, v)
+	k, low = k|allOnes>>network.Bits(), low|allOnes>>max(0, network.Bits()-64)
+	if k != allOnes || low != allOnes {
+		f.v6.after(k, low, v)
 	}
 }
 

@@ -19,14 +19,14 @@ type Fault struct {
 
 // String is "file:line:col: path: what".
 func (f Fault) String() string {
-	parts := []string{f.File, f.Path, f.What}
+	where := f.File
 	if f.Line > 0 {
-		parts[0] = fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col)
+		where += fmt.Sprintf(":%d:%d", f.Line, f.Col)
 	}
-	if f.Path == "" {
-		parts = slices.Delete(parts, 1, 2)
+	if f.Path != "" {
+		where += ": " + f.Path
 	}
-	return strings.Join(parts, ": ")
+	return where + ": " + f.What
 }
 
 // Faults is an error that is never empty.
