@@ -40,7 +40,7 @@ type Options struct {
 	Hide     bool     // names of class CH are refused
 	Cookies  []Secret // the first makes server cookies, each is good in one; nil: no cookies
 
-	Transfers *Transfers // nil: nobody may copy the zone
+	Transfers Transfers
 }
 
 // Stats is what a Snapshot holds.

@@ -1,12 +1,12 @@
 package resolver
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/dchest/siphash"
@@ -40,20 +40,15 @@ type Secret [16]byte
 // (RFC 9018 section 5). Each is 32 hexadecimal digits on a line of its own;
 // blank lines are skipped.
 func ParseSecrets(content []byte) (secrets []Secret, err error) {
-	number := 0
-	for line := range bytes.Lines(content) {
-		number++
-		var s Secret
-		switch line = bytes.TrimSpace(line); {
-		case len(line) == 0:
+	for i, line := range strings.Split(string(content), "\n") {
+		if line = strings.TrimSpace(line); line == "" {
 			continue
-		case len(line) != 2*len(s):
-			return nil, fmt.Errorf("line %d: wants 32 hexadecimal digits", number)
 		}
-		if _, err := hex.Decode(s[:], line); err != nil {
-			return nil, fmt.Errorf("line %d: wants 32 hexadecimal digits", number)
+		octets, err := hex.DecodeString(line)
+		if err != nil || len(octets) != len(Secret{}) {
+			return nil, fmt.Errorf("line %d: wants 32 hexadecimal digits", i+1)
 		}
-		secrets = append(secrets, s)
+		secrets = append(secrets, Secret(octets))
 	}
 	if len(secrets) != 1 && len(secrets) != 2 {
 		return nil, errors.New("wants one or two secrets: the active one, and one that is taken too")

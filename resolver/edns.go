@@ -25,7 +25,7 @@ type edns struct {
 	options
 }
 
-// options are those that get something back. Each has a file of its own.
+// options are those that get something back.
 type options struct {
 	any         bool // there is one of these
 	subnet      subnet

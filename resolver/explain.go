@@ -88,7 +88,7 @@ func (s *Snapshot) explain(client netip.Addr, asked netip.Prefix, wire string, n
 	if n.clientDependent() && (!asked.IsValid() || e.Subnet) {
 		e.Scope = max(prefix.Bits(), 0)
 	}
-	p, from := n.suit/perFamily/2, origin{Place: canonical(place)}
+	p, from := n.suit/perFamily/2, *newOrigin(place)
 	e.Pool, e.Number = s.ground.registry.Pools[p].Name, n.suit%perFamily-1
 	if n.label != byClient {
 		e.Asked, from = s.ground.labels[n.label], *s.ground.origins[n.label]

@@ -72,7 +72,7 @@ func (s *Snapshot) follow(r *reply, q *query, client netip.Addr, turns *Turns) {
 			return
 		}
 		owners = append(owners, string(owner))
-		wire, err := wireName(target(next.rrs[0]))
+		wire, err := wireName(next.rrs[0].(*dns.CNAME).Target)
 		if owner = []byte(wire); err != nil || s.apexOf(owner) != apex {
 			return
 		}

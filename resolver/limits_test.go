@@ -223,7 +223,7 @@ func TestLimitsAllocateNothing(t *testing.T) {
 // signature, which would take memory.
 func TestLimitsBeforeSignatures(t *testing.T) {
 	s, turns := besidePool(t, nil)
-	s.made.Transfers = &Transfers{Keys: []*Key{testKey(t, "hmac-sha256")}}
+	s.made.Transfers = Transfers{Keys: []*Key{testKey(t, "hmac-sha256")}}
 	l, client, seen := newLimits(Limits{Rate: 1, Burst: 3, Slip: -1}), netip.MustParseAddr("203.0.113.9"), [Verdicts]int{}
 	raw, _ := signedQuery(t, question("pool.example.", dns.TypeSOA), "xfr.example.", "hmac-sha256", time.Now())
 	ask := func() {

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ func listen(addr netip.AddrPort, sockets int) ([]*net.UDPConn, *net.TCPListener,
 			return nil, nil, explain(addr, "udp", err)
 		}
 		bound := netip.AddrPortFrom(addr.Addr(), udp[0].LocalAddr().(*net.UDPAddr).AddrPort().Port())
-		tcp, err := net.ListenTCP(network("tcp", addr), net.TCPAddrFromAddrPort(bound))
+		tcp, err := listenTCP(bound)
 		if err == nil {
 			return udp, tcp, nil
 		}
@@ -33,6 +34,10 @@ func listen(addr netip.AddrPort, sockets int) ([]*net.UDPConn, *net.TCPListener,
 			return nil, nil, explain(addr, "tcp", err)
 		}
 	}
+}
+
+func listenTCP(addr netip.AddrPort) (*net.TCPListener, error) {
+	return net.ListenTCP(network("tcp", addr), net.TCPAddrFromAddrPort(addr))
 }
 
 // listenUDP binds the first socket alone, because a port that two processes
@@ -74,26 +79,20 @@ func network(proto string, addr netip.AddrPort) string {
 	return proto + "6"
 }
 
+// mends is what helps against the usual faults.
+var mends = map[syscall.Errno]string{
+	syscall.EADDRINUSE:    "another server holds it (see ss -lntup)",
+	syscall.EACCES:        "ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= in systemd); or listen on a high port",
+	syscall.EADDRNOTAVAIL: "no interface has this address (see ip address)",
+	syscall.EAFNOSUPPORT:  "this host has no such protocol; take the address out of dns.listen",
+	syscall.EMFILE:        "raise the limit of open files (LimitNOFILE= in systemd)",
+}
+
 // explain says in one line what could not be bound, why, and what mends it.
 func explain(addr netip.AddrPort, proto string, err error) error {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return fmt.Errorf("dns %s: %w", addr, err)
 	}
-	mend := "is it a local address?"
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE) && proto == "udp":
-		mend = "another server holds it (see ss -lunp)"
-	case errors.Is(err, syscall.EADDRINUSE):
-		mend = "another server holds it (see ss -ltnp)"
-	case errors.Is(err, syscall.EACCES):
-		mend = "ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= in systemd); or listen on a high port"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		mend = "no interface has this address (see ip address)"
-	case errors.Is(err, syscall.EAFNOSUPPORT):
-		mend = "this host has no such protocol; take the address out of dns.listen"
-	case errors.Is(err, syscall.EMFILE):
-		mend = "raise the limit of open files (LimitNOFILE= in systemd)"
-	}
-	return fmt.Errorf("dns %s/%s: %w: %s", addr, proto, errno, mend)
+	return fmt.Errorf("dns %s/%s: %w: %s", addr, proto, errno, cmp.Or(mends[errno], "is it a local address?"))
 }

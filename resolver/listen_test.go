@@ -13,7 +13,7 @@ func TestPortInUse(t *testing.T) {
 	s := serving(t, newSample(t), Config{Loops: 2}, "127.0.0.1:0")
 	addr := s.Addrs()[0]
 	err := NewServer(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0"), addr}}).Open()
-	want := "dns " + addr.String() + "/udp: address already in use: another server holds it (see ss -lunp)"
+	want := "dns " + addr.String() + "/udp: address already in use: another server holds it (see ss -lntup)"
 	if err == nil || err.Error() != want || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -29,7 +29,7 @@ func TestTCPPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().(*net.TCPAddr).AddrPort()
-	want := "dns " + addr.String() + "/tcp: address already in use: another server holds it (see ss -ltnp)"
+	want := "dns " + addr.String() + "/tcp: address already in use: another server holds it (see ss -lntup)"
 	if err := CheckListen([]netip.AddrPort{addr}, nil); err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

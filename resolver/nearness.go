@@ -37,12 +37,12 @@ type ground struct {
 	registry *zones.Registry
 	atlas    *zones.Atlas
 
-	spots  []zones.Place // where members are, each once
-	spot   []uint16      // by member: index into spots
-	names  []uint64      // by member: hash of its name
-	order  []int         // members by spot, fallbacks behind all others
-	places []uint64      // by zones.PlaceID: a key that survives renumbering
-	rows   []row         // by zones.PlaceID
+	spots  []spot   // where members are, each once
+	spot   []uint16 // by member: index into spots
+	names  []uint64 // by member: hash of its name
+	order  []int    // members by spot, fallbacks behind all others
+	places []uint64 // by zones.PlaceID: a key that survives renumbering
+	rows   []row    // by zones.PlaceID
 
 	labels    []string  // continents, countries, sites
 	origins   []*origin // where their distances are taken from
@@ -65,6 +65,12 @@ type book struct {
 type row struct {
 	spots []uint16
 	ends  []uint16 // by ring: the index behind its last spot
+}
+
+// spot is a place of members, with the point on a ball of radius 1.
+type spot struct {
+	zones.Place
+	point point
 }
 
 // noSpot is no index into ground.spots.
@@ -132,7 +138,7 @@ func familyOf(a netip.Addr) int {
 
 // client returns where distances of a client's place are taken from.
 func (g *ground) client(p zones.Place) *origin {
-	o := &origin{Place: canonical(p)}
+	o := newOrigin(p)
 	for _, prefer := range g.registry.Prefer {
 		if prefer.Site == p.Site {
 			o.prefer = prefer.Sites
@@ -150,15 +156,15 @@ func (g *ground) locate(sites map[string]int) error {
 	for i := range g.registry.Members {
 		m := &g.registry.Members[i]
 		place := g.home(m, sites)
-		spot, ok := known[place]
+		at, ok := known[place]
 		if !ok {
 			if len(g.spots) == noSpot {
 				return fmt.Errorf("member %s: members stand in more than %d different places", m.Name, noSpot)
 			}
-			spot = uint16(len(g.spots))
-			known[place], g.spots = spot, append(g.spots, place)
+			at = uint16(len(g.spots))
+			known[place], g.spots = at, append(g.spots, spot{place, pointOf(place.At)})
 		}
-		g.spot, g.names, g.order = append(g.spot, spot), append(g.names, hash(m.Name)), append(g.order, i)
+		g.spot, g.names, g.order = append(g.spot, at), append(g.names, hash(m.Name)), append(g.order, i)
 	}
 	rank := func(member int) int {
 		if g.registry.Members[member].State == zones.Fallback {
@@ -209,18 +215,18 @@ func (g *ground) label(sites map[string]int, d *distances) {
 		}
 		g.labels, g.origins, g.labelRows = append(g.labels, name), append(g.origins, o), append(g.labelRows, seen)
 	}
-	middles := map[string][]zones.Point{}
+	middles := map[string][]point{}
 	for _, c := range zones.Countries() {
-		middles[c.Continent] = append(middles[c.Continent], c.At)
+		middles[c.Continent] = append(middles[c.Continent], pointOf(c.At))
 	}
 	for _, name := range zones.Continents {
-		add(name, &origin{Place: zones.Place{Continent: name}, named: true, middles: middles[name]})
+		add(name, &origin{Place: zones.Place{Continent: name}, named: true, points: middles[name]})
 	}
 	for _, c := range zones.Countries() {
 		country, _ := zones.FindCountry(c.Code) // uk is gb
-		add(c.Code, &origin{
-			Place: zones.Place{Country: country.Code, Continent: country.Continent, At: country.At}, named: true,
-		})
+		o := newOrigin(zones.Place{Country: country.Code, Continent: country.Continent, At: country.At})
+		o.named = true
+		add(c.Code, o)
 	}
 	for _, s := range g.registry.Sites {
 		add(s.Name, g.client(g.atlas.Place(zones.PlaceID(sites[s.Name]))))
@@ -231,43 +237,48 @@ func (g *ground) label(sites map[string]int, d *distances) {
 // place that was asked for by name.
 type origin struct {
 	zones.Place
-	named   bool
-	prefer  []string      // sites that come right behind o's own, in this order
-	middles []zones.Point // a continent is as near as the nearest of its countries' middles
+	named  bool
+	prefer []string // sites that come right behind o's own, in this order
+	points []point  // where it is; a continent is as near as the nearest of its countries' middles
+}
+
+func newOrigin(p zones.Place) *origin {
+	o := &origin{Place: canonical(p)}
+	if p.At.Known {
+		o.points = []point{pointOf(p.At)}
+	}
+	return o
 }
 
 // holds reports whether a spot is at o's own site or in the place that was
 // asked for.
-func (o *origin) holds(spot *zones.Place) bool {
-	country, continent := o.shares(spot)
-	return o.Site != "" && o.Site == spot.Site || o.named && (country || o.Country == "" && continent)
+func (o *origin) holds(at *spot) bool {
+	country, continent := o.shares(at)
+	return o.Site != "" && o.Site == at.Site || o.named && (country || o.Country == "" && continent)
 }
 
-func (o *origin) shares(spot *zones.Place) (country, continent bool) {
-	return o.Country != "" && o.Country == spot.Country, o.Continent != "" && o.Continent == spot.Continent
+func (o *origin) shares(at *spot) (country, continent bool) {
+	return o.Country != "" && o.Country == at.Country, o.Continent != "" && o.Continent == at.Continent
 }
 
 // km returns how far o is from a spot, and what is below 0 for spots that come
 // first whatever the map says.
-func (o *origin) km(spot *zones.Place) float64 {
-	if o.holds(spot) {
+func (o *origin) km(at *spot) float64 {
+	if o.holds(at) {
 		return float64(inside - len(o.prefer))
 	}
-	if i := slices.Index(o.prefer, spot.Site); i >= 0 {
+	if i := slices.Index(o.prefer, at.Site); i >= 0 {
 		return float64(inside - len(o.prefer) + 1 + i)
 	}
-	near, points := math.Inf(1), o.middles
-	if points == nil {
-		points = []zones.Point{o.At}
-	}
-	for _, at := range points {
-		if km, ok := zones.Distance(at, spot.At); ok {
-			near = min(near, km)
+	if at.At.Known && len(o.points) > 0 {
+		square := 4.0 // of the chord: a sixth of what the great circle costs spot by spot
+		for i := range o.points {
+			x, y, z := o.points[i][0]-at.point[0], o.points[i][1]-at.point[1], o.points[i][2]-at.point[2]
+			square = min(square, x*x+y*y+z*z)
 		}
+		return 2 * zones.EarthRadius * math.Asin(math.Sqrt(square)/2)
 	}
-	switch country, continent := o.shares(spot); {
-	case !math.IsInf(near, 1):
-		return near
+	switch country, continent := o.shares(at); {
 	case country:
 		return sameCountry
 	case continent:
@@ -276,16 +287,25 @@ func (o *origin) km(spot *zones.Place) float64 {
 	return elsewhere
 }
 
+// point is a place on a ball of radius 1, from its middle.
+type point [3]float64
+
+func pointOf(p zones.Point) point {
+	const rad = math.Pi / 180
+	north, out := math.Sincos(p.Lat * rad)
+	east, zero := math.Sincos(p.Lon * rad)
+	return point{out * zero, out * east, north}
+}
+
 // distances is scratch space for rows.
 type distances struct {
 	near  zones.Near
-	units [][3]float64 // of the spots: from the middle of the earth
 	order []uint64
 	km    []float32
 }
 
 // within returns the spots of r that o holds, in one ring.
-func (r row) within(o *origin, spots []zones.Place) row {
+func (r row) within(o *origin, spots []spot) row {
 	var own row
 	if len(r.ends) > 0 && o.holds(&spots[r.spots[0]]) { // they come first, and are a ring
 		own = row{r.spots[:r.ends[0]], r.ends[:1]}
@@ -294,25 +314,11 @@ func (r row) within(o *origin, spots []zones.Place) row {
 }
 
 // row orders the spots by distance from o and groups them into rings.
-func (d *distances) row(o *origin, spots []zones.Place) row {
-	if d.units == nil {
-		for i := range spots {
-			d.units = append(d.units, unit(spots[i].At))
-		}
-		d.km = make([]float32, len(spots))
-	}
-	d.order = d.order[:0]
-	// The chord, for clients: a sixth of what the great circle costs spot by spot.
-	here, quick := unit(o.At), o.At.Known && !o.named && o.prefer == nil
+func (d *distances) row(o *origin, spots []spot) row {
+	d.km, d.order = d.km[:0], d.order[:0]
 	for i := range spots {
-		var km float64
-		if spot := &spots[i]; quick && spot.At.Known && !o.holds(spot) {
-			x, y, z := here[0]-d.units[i][0], here[1]-d.units[i][1], here[2]-d.units[i][2]
-			km = 2 * zones.EarthRadius * math.Asin(min(math.Sqrt(x*x+y*y+z*z)/2, 1))
-		} else {
-			km = o.km(spot)
-		}
-		d.km[i] = float32(km)
+		km := o.km(&spots[i])
+		d.km = append(d.km, float32(km))
 		d.order = append(d.order, uint64(math.Float32bits(float32(math.MaxInt16+km)))<<16|uint64(i))
 	}
 	slices.Sort(d.order)
@@ -334,12 +340,4 @@ func (d *distances) row(o *origin, spots []zones.Place) row {
 		from = end
 	}
 	return r
-}
-
-// unit returns the point on a ball of radius 1.
-func unit(p zones.Point) [3]float64 {
-	const rad = math.Pi / 180
-	north, out := math.Sincos(p.Lat * rad)
-	east, zero := math.Sincos(p.Lon * rad)
-	return [3]float64{out * zero, out * east, north}
 }

@@ -23,7 +23,7 @@ func TestRings(t *testing.T) {
 		return zones.Place{Site: site, Country: country, Continent: continent, At: at}
 	}
 	var unknown zones.Point
-	spots := []zones.Place{
+	places := []zones.Place{
 		place("fra", "de", "europe", at(50.11, 8.68)),
 		place("maz", "de", "europe", at(50.00, 8.27)), // 32 km from fra
 		place("muc", "de", "europe", at(48.14, 11.58)),
@@ -34,25 +34,33 @@ func TestRings(t *testing.T) {
 		place("", "us", "north-america", unknown),
 		{},
 	}
+	var spots []spot
+	for _, p := range places {
+		spots = append(spots, spot{p, pointOf(p.At)})
+	}
+	named := func(p zones.Place, middles ...point) *origin {
+		o := newOrigin(p)
+		o.named, o.points = true, append(o.points, middles...)
+		return o
+	}
 	for _, c := range []struct {
 		name string
-		o    origin
+		o    *origin
 		want string
 	}{
 		// Its own site alone, then Mainz, 32 km; unknown in Germany as if at 250 km,
 		// Munich at 304, Paris at 478; the Americas within a tenth of each other.
-		{"site", origin{Place: spots[0]}, "[0][1][6][2][3][4 5][7 8]"},
-		{"site by name", origin{Place: spots[0], named: true}, "[0 1 2 6][3][4 5][7 8]"},
-		{"cell", origin{Place: place("", "de", "europe", at(50.5, 8.5))}, "[0 1][6][2][3][4 5][7 8]"},
-		{"country only", origin{Place: place("", "de", "europe", unknown)}, "[0 1 2 6][3][4 5 7 8]"},
-		{"continent only", origin{Place: place("", "", "europe", unknown)}, "[0 1 2 3 6][4 5 7 8]"},
-		{"nothing", origin{}, "[0 1 2 3 4 5 6 7 8]"},
-		{"named country", origin{Place: place("", "us", "north-america", at(39, -98)), named: true}, "[4 5 7][0 1 2 3][6 8]"},
-		{"named continent", origin{Place: place("", "", "europe", unknown), named: true,
-			middles: []zones.Point{at(51, 10), at(64, -19)}}, "[0 1 2 3 6][4 5][7 8]"},
+		{"site", newOrigin(places[0]), "[0][1][6][2][3][4 5][7 8]"},
+		{"site by name", named(places[0]), "[0 1 2 6][3][4 5][7 8]"},
+		{"cell", newOrigin(place("", "de", "europe", at(50.5, 8.5))), "[0 1][6][2][3][4 5][7 8]"},
+		{"country only", newOrigin(place("", "de", "europe", unknown)), "[0 1 2 6][3][4 5 7 8]"},
+		{"continent only", newOrigin(place("", "", "europe", unknown)), "[0 1 2 3 6][4 5 7 8]"},
+		{"nothing", newOrigin(zones.Place{}), "[0 1 2 3 4 5 6 7 8]"},
+		{"named country", named(place("", "us", "north-america", at(39, -98))), "[4 5 7][0 1 2 3][6 8]"},
+		{"named continent", named(place("", "", "europe", unknown), pointOf(at(51, 10)), pointOf(at(64, -19))), "[0 1 2 3 6][4 5][7 8]"},
 	} {
 		var d distances
-		if got := rings(d.row(&c.o, spots)); got != c.want {
+		if got := rings(d.row(c.o, spots)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

@@ -49,9 +49,6 @@ func (s *Server) notify(ctx context.Context) {
 		stop()
 		telling.Wait()
 		live := s.live.Load().snapshot
-		if live.made.Transfers == nil {
-			continue
-		}
 		var now context.Context
 		now, stop = context.WithCancel(ctx)
 		for _, to := range live.made.Transfers.Notify {

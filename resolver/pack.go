@@ -63,13 +63,11 @@ func (s *rrset) seal() error {
 	return err
 }
 
-// target returns the name that a record points to, "" for none.
+// target returns the name whose addresses are of use beside a record, "" for none.
 func target(rr dns.RR) string {
 	switch rr := rr.(type) {
 	case *dns.NS:
 		return rr.Ns
-	case *dns.CNAME:
-		return rr.Target
 	case *dns.MX:
 		return rr.Mx
 	case *dns.SRV:

@@ -10,10 +10,12 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
+// staticTTL is that of SOA, NS and the name servers' addresses.
+const staticTTL = time.Hour
+
 // What the SOA says (RFC 1035 section 3.3.13, RFC 1912 section 2.2), in
 // seconds. The minimum is the zone's negative TTL.
 const (
-	staticTTL  = 3600 // of SOA, NS and the name servers' addresses; every set has one
 	soaRefresh = 4 * 3600
 	soaRetry   = 3600
 	soaExpire  = 14 * 24 * 3600
@@ -24,104 +26,54 @@ const (
 // addresses of name servers below one, the registry's records below each, its
 // delegations, and the empty non-terminals between (RFC 4592 section 2.2.2).
 // Names that are there already keep their decks.
-func (s *Snapshot) addStatic(r *zones.Registry) error {
+func (s *Snapshot) addStatic(r *zones.Registry) (err error) {
+	z := &r.Zone
+	put := func(kind, owner string, ttl time.Duration, lines []string) {
+		if fault := s.put(owner, seconds(ttl), lines); fault != nil && err == nil {
+			err = fmt.Errorf("%s %s: %w", kind, owner, fault)
+		}
+	}
+	hosts := func(list []zones.Nameserver, ttl time.Duration) {
+		for _, server := range list {
+			host := zones.Record{Addresses: server.Addresses}
+			put("nameserver", server.Name, ttl, host.RRs())
+		}
+	}
 	if s.names == nil {
 		s.names = map[string]*name{}
 	}
 	s.apexes = nil
-	all := append([]string{r.Zone.Name}, r.Zone.Also...)
-	for _, zone := range all {
-		wire, err := wireName(zone)
-		if err != nil {
-			return fmt.Errorf("zone %s: %w", zone, err)
+	for _, zone := range append([]string{z.Name}, z.Also...) {
+		wire, fault := wireName(zone)
+		if fault != nil {
+			return fmt.Errorf("zone %s: %w", zone, fault)
 		}
 		s.apexes = append(s.apexes, apex{wire: wire})
+		s.at(wire, len(s.apexes)-1)
 	}
-	for _, ns := range r.Zone.Nameservers {
-		host := zones.Record{Addresses: ns.Addresses}
-		if err := s.put(ns.Name, staticTTL, host.RRs()); err != nil {
-			return fmt.Errorf("nameserver %s: %w", ns.Name, err)
-		}
-	}
-	for i, zone := range all {
-		if err := s.addApex(i, zone, &r.Zone); err != nil {
-			return fmt.Errorf("zone %s: %w", zone, err)
-		}
+	hosts(z.Nameservers, staticTTL)
+	for i := range s.apexes {
+		zone := dotted(s.apexes[i].wire)
+		soa := fmt.Sprintf("SOA %s %s %d %d %d %d %d", dns.Fqdn(z.Nameservers[0].Name), mailbox(z.Contact, z.Name),
+			s.Serial, soaRefresh, soaRetry, soaExpire, z.NegativeTTL/time.Second)
+		put("zone", zone, staticTTL, append([]string{soa}, servers(z.Nameservers)...))
 		for j := range r.Records {
 			record := &r.Records[j]
-			owner := strings.TrimPrefix(record.Name+"."+zone, "@.")
-			if err := s.put(owner, seconds(record.TTL), record.RRs()); err != nil {
-				return fmt.Errorf("record %s: %w", owner, err)
-			}
+			put("record", strings.TrimPrefix(record.Name+"."+zone, "@."), record.TTL, record.RRs())
 		}
 	}
-	for i := range r.Delegations {
-		if err := s.delegate(&r.Delegations[i], r.Zone.Name); err != nil {
-			return fmt.Errorf("delegation %s: %w", r.Delegations[i].Name, err)
+	for _, d := range r.Delegations {
+		lines := servers(d.Nameservers)
+		for _, ds := range d.DS {
+			lines = append(lines, "DS "+ds.String())
 		}
+		put("delegation", d.Name+"."+z.Name, d.TTL, lines)
+		hosts(d.Nameservers, d.TTL)
+	}
+	if err != nil {
+		return err
 	}
 	return s.seal()
-}
-
-// addApex adds SOA and NS, the same in every served zone but for the owner.
-func (s *Snapshot) addApex(i int, zone string, z *zones.Zone) error {
-	minimum := uint32(z.NegativeTTL / time.Second)
-	soa := fmt.Sprintf("SOA %s %s %d %d %d %d %d", dns.Fqdn(z.Nameservers[0].Name), mailbox(z.Contact, z.Name),
-		s.Serial, soaRefresh, soaRetry, soaExpire, minimum)
-	lines := append([]string{soa}, servers(z.Nameservers)...)
-	if err := s.put(zone, staticTTL, lines); err != nil {
-		return err
-	}
-	a := &s.apexes[i]
-	negative, err := sets(zone, min(staticTTL, minimum), lines[:1])
-	if err != nil {
-		return err
-	}
-	a.soa = negative[0]
-	err = a.soa.seal()
-	a.pointers = soaPointers(a.soa.wire)
-	return err
-}
-
-// cut is where a delegation begins. Nothing is in Snapshot.names below it.
-type cut struct {
-	ns rrset // extra: glue, and what else is known of the name servers
-	ds rrset // of count 0 when there is none
-}
-
-// delegate adds a delegation below the zone.
-func (s *Snapshot) delegate(d *zones.Delegation, zone string) error {
-	owner, ttl := d.Name+"."+zone, seconds(d.TTL)
-	wire, err := wireName(owner)
-	if err != nil {
-		return err
-	}
-	lines := servers(d.Nameservers)
-	for _, ds := range d.DS {
-		lines = append(lines, fmt.Sprintf("DS %s", ds))
-	}
-	own, err := sets(owner, ttl, lines)
-	if err != nil {
-		return err
-	}
-	c := &cut{ns: own[0]}
-	if len(own) > 1 {
-		c.ds = own[1]
-		if err := c.ds.seal(); err != nil {
-			return err
-		}
-	}
-	for _, server := range d.Nameservers {
-		host := zones.Record{Addresses: server.Addresses}
-		glue, err := sets(server.Name, ttl, host.RRs())
-		if err != nil {
-			return err
-		}
-		c.ns.extra = append(c.ns.extra, glue...)
-	}
-	c.ns.must = len(c.ns.extra)
-	s.at(wire, 0).cut = c
-	return nil
 }
 
 // servers returns the NS records.
@@ -132,41 +84,68 @@ func servers(list []zones.Nameserver) (lines []string) {
 	return lines
 }
 
-// put adds lines of a zone file, type and data, at a name, which is left out
-// when it is below no apex.
+// cut is where a delegation begins. Nothing is in Snapshot.names below it.
+type cut struct {
+	ns rrset // extra: glue, and what else is known of the name servers
+	ds rrset // of count 0 when there is none
+}
+
+// put adds lines of a zone file, type and data, at a name: what is below no apex
+// is left out, NS records below one delegate (DS records may come with them), and
+// what is below those is glue.
 func (s *Snapshot) put(owner string, ttl uint32, lines []string) error {
 	wire, err := wireName(owner)
 	if err != nil {
 		return err
 	}
+	more, err := sets(owner, ttl, lines)
 	apex := s.apexOf([]byte(wire))
-	if apex < 0 {
+	if err != nil || apex < 0 || len(more) == 0 {
+		return err
+	}
+	if n := s.find([]byte(wire), &s.apexes[apex]); n != nil && n.cut != nil {
+		n.cut.ns.extra = append(n.cut.ns.extra, more...)
+		n.cut.ns.must = len(n.cut.ns.extra)
 		return nil
 	}
 	n := s.at(wire, apex)
-	more, err := sets(owner, ttl, lines)
-	n.static = append(n.static, more...)
-	return err
+	if more[0].rrtype != dns.TypeNS || wire == s.apexes[apex].wire {
+		n.static = append(n.static, more...)
+		return nil
+	}
+	n.cut = &cut{ns: more[0]}
+	if len(more) > 1 {
+		n.cut.ds = more[1]
+	}
+	return nil
 }
 
 // seal packs all sets, once all that may be beside them is there: the addresses
 // that NS, MX and SRV records point to.
-func (s *Snapshot) seal() error {
+func (s *Snapshot) seal() (err error) {
+	pack := func(set *rrset) {
+		if fault := set.seal(); err == nil {
+			err = fault
+		}
+	}
 	for _, n := range s.names {
 		for i := range n.static {
-			set := &n.static[i]
-			if set.rrtype != dns.TypeCNAME {
-				s.accompany(set)
-			}
-			if err := set.seal(); err != nil {
-				return err
-			}
+			s.accompany(&n.static[i])
+			pack(&n.static[i])
 		}
 		if n.cut != nil {
 			s.accompany(&n.cut.ns)
 		}
 	}
-	return nil
+	for i := range s.apexes {
+		a := &s.apexes[i]
+		soa := dns.Copy(s.names[a.wire].set(dns.TypeSOA).rrs[0]).(*dns.SOA)
+		soa.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl)
+		a.soa = rrset{rrtype: dns.TypeSOA, count: 1, owner: soa.Hdr.Name, rrs: []dns.RR{soa}}
+		pack(&a.soa)
+		a.pointers = soaPointers(a.soa.wire)
+	}
+	return err
 }
 
 // accompany adds the addresses of a set's targets to its extra, each once.

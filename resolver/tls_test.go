@@ -55,11 +55,14 @@ func servingTLS(t *testing.T, limits TCPLimits) (s *Server, trusted *x509.CertPo
 	return s, trusted, file
 }
 
+// tlsAddr is where s speaks TLS.
+func tlsAddr(s *Server) string { return s.tcp[len(s.tcp)-1].listener.Addr().String() }
+
 // TestTLS: pipelined queries are answered in order, padded where that is asked
 // for and there only, and the connection is closed in words.
 func TestTLS(t *testing.T) {
 	s, trusted, _ := servingTLS(t, TCPLimits{})
-	conn, err := tls.Dial("tcp", s.TLSAddrs()[0].String(), &tls.Config{RootCAs: trusted, NextProtos: []string{"dot"}})
+	conn, err := tls.Dial("tcp", tlsAddr(s), &tls.Config{RootCAs: trusted, NextProtos: []string{"dot"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +106,7 @@ func TestTLS(t *testing.T) {
 // place.
 func TestTLSRefused(t *testing.T) {
 	s, trusted, _ := servingTLS(t, TCPLimits{Transfer: 200 * time.Millisecond})
-	addr := s.TLSAddrs()[0].String()
+	addr := tlsAddr(s)
 	if _, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 is spoken")
 	}
@@ -129,7 +132,7 @@ func TestKdigTLS(t *testing.T) {
 		t.Skip("kdig is not installed (knot-dnsutils)")
 	}
 	s, _, file := servingTLS(t, TCPLimits{})
-	out, err := exec.Command("kdig", "@127.0.0.1", "-p", s.TLSAddrs()[0].String()[len("127.0.0.1:"):], "+tls", "+tls-ca="+file,
+	out, err := exec.Command("kdig", "@127.0.0.1", "-p", tlsAddr(s)[len("127.0.0.1:"):], "+tls", "+tls-ca="+file,
 		"+tls-hostname=ns1.pool.example", "+padding", "+retry=0", "quad.pool.example", "A").CombinedOutput()
 	text := string(out)
 	if err != nil || strings.Count(text, "\tA\t10.16.0.") != 4 || !strings.Contains(text, "TLS session (TLS1.") || !strings.Contains(text, "Received 468 B") {

@@ -16,7 +16,8 @@ import (
 
 // Transfers says who may copy the zone, and who is told when it changed. What
 // they get is a disaster's copy: all that is static, and at every pool name the
-// members that a client whom nothing places would get if all were well.
+// members that a client whom nothing places would get if all were well. The zero
+// value is nobody.
 type Transfers struct {
 	Keys     []*Key         // who signs with one of these
 	Networks []netip.Prefix // who asks from here, unsigned
@@ -25,14 +26,7 @@ type Transfers struct {
 
 // permit reports whether the client may have the zone. key has signed its query.
 func (t *Transfers) permit(client netip.Addr, key *Key) bool {
-	return t != nil && (key != nil || slices.ContainsFunc(t.Networks, func(p netip.Prefix) bool { return p.Contains(client) }))
-}
-
-func (t *Transfers) keys() []*Key {
-	if t == nil {
-		return nil
-	}
-	return t.Keys
+	return key != nil || slices.ContainsFunc(t.Networks, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
 const (

@@ -23,7 +23,7 @@ func standing(t testing.TB, s *Snapshot, transfers *Transfers) (*Server, string)
 	if err := server.Open(); err != nil {
 		t.Fatal(err)
 	}
-	s.made.Transfers = transfers
+	s.made.Transfers = *transfers
 	server.Publish(s)
 	stopped := make(chan struct{})
 	go func() {
@@ -116,7 +116,7 @@ func TestTransferRefused(t *testing.T) {
 		rcode     int
 		soa       bool
 	}{
-		{"off", nil, new(dns.Msg).SetAxfr("pool.example."), false, dns.RcodeRefused, false},
+		{"off", &Transfers{}, new(dns.Msg).SetAxfr("pool.example."), false, dns.RcodeRefused, false},
 		{"no key", key, new(dns.Msg).SetAxfr("pool.example."), false, dns.RcodeRefused, false},
 		{"no zone", here, new(dns.Msg).SetAxfr("fra.pool.example."), false, dns.RcodeNotAuth, false},
 		{"not ours", here, new(dns.Msg).SetAxfr("example."), false, dns.RcodeNotAuth, false},
@@ -153,7 +153,7 @@ func TestTransferKeysChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		next, _ := besidePool(t, nil)
-		next.made.Transfers = &Transfers{Keys: []*Key{other}}
+		next.made.Transfers = Transfers{Keys: []*Key{other}}
 		server.Publish(next)
 	}
 }

@@ -120,7 +120,7 @@ func (s *Snapshot) signed(dst, msg []byte, client netip.Addr, how Transport, tur
 	var key *Key
 	var rcode uint16 = dns.RcodeFormatError
 	if err == nil && ok && t.Hdr.Class == dns.ClassANY && t.Hdr.Ttl == 0 {
-		key, rcode = verify(msg, t, s.made.Transfers.keys())
+		key, rcode = verify(msg, t, s.made.Transfers.Keys)
 	}
 	switch rcode {
 	case 0:

@@ -69,7 +69,7 @@ func TestSignedQueries(t *testing.T) {
 				algorithm = "hmac-sha256"
 			}
 			how := Transport{Now: now}
-			s.made.Transfers = &Transfers{Keys: []*Key{testKey(t, algorithm)}}
+			s.made.Transfers = Transfers{Keys: []*Key{testKey(t, algorithm)}}
 			q := question("pool.example.", dns.TypeSOA)
 			q.SetEdns0(1232, false)
 			raw, mac := signedQuery(t, q, c.key, c.algorithm, c.at)
@@ -151,7 +151,7 @@ func TestNewKey(t *testing.T) {
 func FuzzSignature(f *testing.F) {
 	s, turns := besidePool(f, nil)
 	key := testKey(f, "hmac-sha256")
-	s.made.Transfers = &Transfers{Keys: []*Key{key}}
+	s.made.Transfers = Transfers{Keys: []*Key{key}}
 	now := time.Now()
 	for _, spoil := range []int{0, 1, 8, 40, 60} {
 		raw, _ := signedQuery(f, question("pool.example.", dns.TypeSOA), "xfr.example.", "hmac-sha256", now)

@@ -113,7 +113,7 @@ func (s *Snapshot) loads(family int) map[string]*Load {
 		if d == nil {
 			continue
 		}
-		from, here := origin{Place: canonical(g.atlas.Place(id))}, all[site.Name]
+		from, here := newOrigin(g.atlas.Place(id)), all[site.Name]
 		here.Served = true
 		for _, o := range d.suit.odds(d) {
 			part, spot := o.share/float64(d.size()), &g.spots[o.spot]

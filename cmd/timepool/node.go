@@ -63,7 +63,7 @@ type generation struct {
 	geoip     geoFile
 	leaps     *responder.Leaps // nil: none are known
 	cookies   []resolver.Secret
-	transfers *resolver.Transfers
+	transfers resolver.Transfers
 	atlas     *zones.Atlas
 	scores    zones.Scores
 	serial    serialState

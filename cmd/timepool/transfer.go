@@ -9,25 +9,22 @@ import (
 	"github.com/timepool/timepool/resolver"
 )
 
-// transfers reads the keys; nil when nobody may copy the zone and nobody is told.
-func (c *TransferConfig) transfers() (*resolver.Transfers, error) {
-	if len(c.Keys)+len(c.Networks)+len(c.Notify) == 0 {
-		return nil, nil
-	}
-	t := &resolver.Transfers{Networks: c.Networks}
+// transfers reads the keys.
+func (c *TransferConfig) transfers() (t resolver.Transfers, err error) {
+	t.Networks = c.Networks
 	named := make(map[string]*resolver.Key)
 	for _, k := range c.Keys {
 		content, err := os.ReadFile(k.File)
 		if err != nil {
-			return nil, fmt.Errorf("transfer key %s: %w", k.Name, err)
+			return t, fmt.Errorf("transfer key %s: %w", k.Name, err)
 		}
 		secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(content)))
 		if err != nil {
-			return nil, fmt.Errorf("transfer key %s: %s: wants one secret in base64: %w", k.Name, k.File, err)
+			return t, fmt.Errorf("transfer key %s: %s: wants one secret in base64: %w", k.Name, k.File, err)
 		}
 		key, err := resolver.NewKey(k.Name, k.Algorithm, secret)
 		if err != nil {
-			return nil, fmt.Errorf("transfer %w", err)
+			return t, fmt.Errorf("transfer %w", err)
 		}
 		named[k.Name], t.Keys = key, append(t.Keys, key)
 	}

@@ -31,7 +31,7 @@ func TestTransferConfig(t *testing.T) {
 			if err == nil {
 				transfers, fault := config.DNS.Transfer.transfers()
 				err = fault
-				if name == "off" && transfers != nil {
+				if name == "off" && len(transfers.Keys)+len(transfers.Networks)+len(transfers.Notify) > 0 {
 					t.Error("transfers without a word of them")
 				}
 				if name == "good" && (len(transfers.Keys) != 1 || transfers.Notify[0].Key != transfers.Keys[0] || transfers.Notify[1].Key != nil ||
