@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
@@ -37,7 +36,7 @@ members: [{name: a, addresses: [127.90.0.1], site: fra}, {name: b, addresses: [1
 
 	member := func(token string) *responding {
 		f := respondFlags{node: at, nodeToken: file("token", token), nodeCA: files.Cert}
-		node, word, client, err := f.nodeClient()
+		node, err := f.poolNode()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,8 +44,8 @@ members: [{name: a, addresses: [127.90.0.1], site: fra}, {name: b, addresses: [1
 		r.clock = responder.NewClock(-20, nil, responder.Stated('G'<<24|'P'<<16|'S'<<8, time.Millisecond))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- r.obey(ctx, node, word, client, 20*time.Millisecond) }()
-		t.Cleanup(func() { cancel(); <-done; client.CloseIdleConnections() })
+		go func() { done <- r.obey(ctx, node, 20*time.Millisecond) }()
+		t.Cleanup(func() { cancel(); <-done; node.client.CloseIdleConnections() })
 		return r
 	}
 	drained := func(r *responding, want bool) {
@@ -99,20 +98,19 @@ members: [{name: a, addresses: [127.90.0.1], site: fra}, {name: b, addresses: [1
 
 	// Nobody without a token of a member, and no word over plain HTTP.
 	for _, token := range []string{"", "short", "cccccccccccccccc", "a"} {
-		var log bytes.Buffer
-		r := &responding{log: slog.New(slog.NewTextHandler(&log, nil)), clock: responder.NewClock(-20, nil)}
 		f := respondFlags{node: at, nodeToken: file("token", "0123456789abcdef"), nodeCA: files.Cert}
-		node, _, client, err := f.nodeClient()
+		node, err := f.poolNode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.askNode(t.Context(), node, token, client); err == nil || !strings.Contains(err.Error(), "401") {
+		node.token = token
+		if _, err := node.ask(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "401") {
 			t.Errorf("token %q: %v", token, err)
 		}
-		client.CloseIdleConnections()
+		node.client.CloseIdleConnections()
 	}
 	for _, f := range []respondFlags{{node: "http://127.0.0.1"}, {node: "https://"}, {node: at, nodeToken: "/nonexistent"}, {node: at, nodeToken: files.Key, nodeCA: c.Registry}} {
-		if _, _, _, err := f.nodeClient(); err == nil {
+		if _, err := f.poolNode(); err == nil {
 			t.Errorf("%+v passes", f)
 		}
 	}

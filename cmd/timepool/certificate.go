@@ -100,11 +100,11 @@ func stampOf(files TLSConfig) (stamp string) {
 func readToken(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("http.token_file: %w", err)
+		return "", fmt.Errorf("token file: %w", err)
 	}
 	word := strings.TrimSpace(string(text))
 	if len(word) < 16 {
-		return "", errors.New("http.token_file " + path + ": wants 16 characters or more (openssl rand -hex 32)")
+		return "", errors.New("token file " + path + ": wants 16 characters or more (openssl rand -hex 32)")
 	}
 	return word, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"runtime"
@@ -24,8 +23,8 @@ import (
 type respondFlags struct {
 	listen  []string
 	source  []string
-	chrony  string
-	daemon  string
+	chrony  netip.AddrPort
+	daemon  netip.AddrPort
 	stratum uint8
 	refid   string
 	error   time.Duration
@@ -37,7 +36,7 @@ type respondFlags struct {
 	exempt  []string
 	allow   []string
 	deny    []string
-	metrics string
+	metrics netip.AddrPort
 	check   bool
 	print   string
 	status  bool
@@ -46,7 +45,8 @@ type respondFlags struct {
 	reason  string
 
 	node, nodeToken, nodeCA string
-	log                     LogConfig
+
+	log LogConfig
 }
 
 func (a *app) respondCommand() *cobra.Command {
@@ -69,7 +69,7 @@ unsynchronised, and never a stratum that nobody vouches for:
 				return f.printConf(a.out)
 			case f.check:
 				return f.announce(c.Context(), a)
-			case f.status, f.undrain, f.drain != 0:
+			case f.status, f.undrain, c.Flags().Changed("drain"):
 				return f.command(c.Context(), a)
 			}
 			return f.run(c.Context(), a.socket, newLogger(a.errs, f.log))
@@ -78,8 +78,8 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags := c.Flags()
 	flags.StringSliceVar(&f.listen, "listen", []string{"0.0.0.0:123", "[::]:123"}, "addresses and ports to answer on")
 	flags.StringSliceVar(&f.source, "source", []string{"chrony"}, "who knows how good the clock is, in order: chrony, daemon, kernel, stated")
-	flags.StringVar(&f.chrony, "chrony", "127.0.0.1:323", "chronyd's command port, for --source chrony")
-	flags.StringVar(&f.daemon, "daemon", "127.0.0.1:123", "the NTP server, for --source daemon")
+	flags.TextVar(&f.chrony, "chrony", netip.MustParseAddrPort("127.0.0.1:323"), "chronyd's command port, for --source chrony")
+	flags.TextVar(&f.daemon, "daemon", netip.MustParseAddrPort("127.0.0.1:123"), "the NTP server, for --source daemon")
 	flags.Uint8Var(&f.stratum, "stratum", 0, "stratum to announce, for --source kernel")
 	flags.StringVar(&f.refid, "refid", "", "reference, for --source kernel or stated: GPS, PPS, or the upstream's address")
 	flags.DurationVar(&f.error, "error", time.Millisecond, "largest error of the clock, for --source stated")
@@ -93,7 +93,7 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.StringSliceVar(&f.deny, "deny", nil, "networks not to answer; where --allow has a longer one, that one decides")
 	flags.BoolVar(&f.check, "check", false, "tell what would be announced and why, and end: with 1 where that is unsynchronised")
 	flags.StringVar(&f.print, "print", "", "chrony-conf: what to write into chrony.conf where chronyd itself is to be the member")
-	flags.StringVar(&f.metrics, "metrics", "", "loopback address and port for Prometheus to scrape, such as 127.0.0.1:9123")
+	flags.TextVar(&f.metrics, "metrics", netip.AddrPort{}, "loopback address and port for Prometheus to scrape, such as 127.0.0.1:9123")
 	flags.BoolVar(&f.status, "status", false, "ask the running responder, on --socket, how it is: 1 where it is unsynchronised and not drained")
 	flags.DurationVar(&f.drain, "drain", 0, "have the running responder announce itself unsynchronised for so long, 24h at most, so that its clients leave")
 	flags.BoolVar(&f.undrain, "undrain", false, "end what --drain began")
@@ -117,34 +117,25 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 	if r.server, err = f.server(); err != nil {
 		return fail(exitUsage, err)
 	}
-	node, token, client, err := f.nodeClient()
+	node, err := f.poolNode()
 	if err != nil {
 		return fail(exitUsage, err)
 	}
-	var listeners []net.Listener
-	var servers []*http.Server
-	add := func(l net.Listener, s *http.Server) { listeners, servers = append(listeners, l), append(servers, s) }
-	defer func() {
-		for _, l := range listeners {
-			l.Close()
-		}
-	}()
-	if socket != "" {
-		l, err := listenSocket(socket)
-		if err != nil {
-			return err
-		}
-		add(l, r.controls())
-	}
-	if f.metrics != "" {
-		l, err := listenMetrics(f.metrics)
-		if err != nil {
-			return err
-		}
-		add(l, r.metrics())
-	}
 	if r.clock, err = f.clock(log, sources); err != nil {
 		return fail(exitUsage, err)
+	}
+	var control, metrics net.Listener
+	if socket != "" {
+		if control, err = listenSocket(socket); err != nil {
+			return err
+		}
+		defer control.Close()
+	}
+	if f.metrics.IsValid() {
+		if metrics, err = listenMetrics(f.metrics); err != nil {
+			return err
+		}
+		defer metrics.Close()
 	}
 	r.server.State = r.clock.State
 	r.clock.Poll(ctx) // so that the first answer is an honest one
@@ -157,10 +148,13 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 	g.Go(func() error { return r.server.Run(ctx) })
 	g.Go(func() error { return r.tell(ctx) })
 	if node != nil {
-		g.Go(func() error { return r.obey(ctx, node, token, client, announceEvery) })
+		g.Go(func() error { return r.obey(ctx, node, announceEvery) })
 	}
-	for i, l := range listeners {
-		g.Go(func() error { return serveHTTP(ctx, servers[i], l, log) })
+	if control != nil {
+		g.Go(func() error { return serveHTTP(ctx, r.controls(), control, log) })
+	}
+	if metrics != nil {
+		g.Go(func() error { return serveHTTP(ctx, r.metrics(), metrics, log) })
 	}
 	return g.Wait()
 }
@@ -208,19 +202,13 @@ func (f *respondFlags) sources() ([]responder.Source, error) {
 	var sources []responder.Source
 	for _, name := range f.source {
 		switch name {
-		case "chrony", "daemon":
-			text, make := f.chrony, responder.Chronyd
-			if name == "daemon" {
-				text, make = f.daemon, responder.Daemon
+		case "chrony":
+			sources = append(sources, responder.Chronyd(f.chrony))
+		case "daemon":
+			if slices.ContainsFunc(f.listen, func(listen string) bool { return hears(listen, f.daemon) }) {
+				return nil, fmt.Errorf("--daemon %s: that is where this responder itself listens; name another --listen", f.daemon)
 			}
-			addr, err := netip.ParseAddrPort(text)
-			if err != nil {
-				return nil, fmt.Errorf("--%s %q: wants address:port", name, text)
-			}
-			if name == "daemon" && slices.ContainsFunc(f.listen, func(listen string) bool { return hears(listen, addr) }) {
-				return nil, fmt.Errorf("--daemon %s: that is where this responder itself listens; name another --listen", text)
-			}
-			sources = append(sources, make(addr))
+			sources = append(sources, responder.Daemon(f.daemon))
 		case "kernel":
 			if f.stratum < 1 || f.stratum >= responder.MaxStratum || refID == 0 {
 				return nil, errors.New("--source kernel: needs --stratum 1…15 and --refid: the kernel knows neither, and none is made up")

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -45,21 +47,22 @@ func (f *respondFlags) announce(ctx context.Context, a *app) error {
 		return fail(exitUsage, err)
 	}
 	clock.Poll(ctx)
-	n := announcedBy(clock)
+	n := announcedBy(clock.Announced(), clock.Smear)
 	if err = a.show(n, n.lines()); err == nil && !n.Synchronised {
-		err = errors.New("unsynchronised: no client would take the time from here")
+		err = errUnsynchronised
 	}
 	return err
 }
 
-// announcedBy is what clock announces now.
-func announcedBy(clock *responder.Clock) announced {
-	is := clock.Announced()
+var errUnsynchronised = errors.New("unsynchronised: no client would take the time from here")
+
+// announcedBy is is in the words of the API.
+func announcedBy(is responder.Announcement, smears bool) announced {
 	s := &is.State
 	n := announced{
 		Synchronised: s.Synchronised(), Source: is.Source, Stratum: s.Stratum, Leap: s.Leap, Reference: reference(s),
 		ReferenceTime: s.RefTime.UTC(), RootDelay: s.RootDelay.Seconds(), RootDispersion: s.RootDispersion.Seconds(), Precision: s.Precision,
-		Smears: clock.Smear, Smearing: s.Smearing.Seconds(), Drains: is.Drains,
+		Smears: smears, Smearing: s.Smearing.Seconds(), Drains: is.Drains,
 	}
 	if is.Why != nil {
 		n.Why = is.Why.Error()
@@ -68,29 +71,21 @@ func announcedBy(clock *responder.Clock) announced {
 }
 
 func (n announced) lines() []string {
-	source, since := n.Source, "never"
-	if source == "" {
-		source = "none answers"
-	}
-	smear := ""
-	if n.Smears {
-		smear = "now " + seconds(n.Smearing)
-	}
+	since := "never"
 	if n.Synchronised {
 		since = n.ReferenceTime.Format(time.RFC3339)
 	}
-	var rows [][]string
-	for _, r := range [][2]string{
-		{"source", source}, {"synchronised", strconv.FormatBool(n.Synchronised)}, {"stratum", fmt.Sprint(n.Stratum)}, {"leap", fmt.Sprint(n.Leap)},
+	rows := [][]string{
+		{"source", cmp.Or(n.Source, "none answers")}, {"synchronised", strconv.FormatBool(n.Synchronised)},
+		{"stratum", fmt.Sprint(n.Stratum)}, {"leap", fmt.Sprint(n.Leap)},
 		{"reference", n.Reference}, {"reference time", since},
-		{"root delay", seconds(n.RootDelay)}, {"root dispersion", seconds(n.RootDispersion)},
-		{"precision", seconds(1 / float64(uint64(1)<<min(63, max(0, -n.Precision))))},
-		{"leap smear", smear},
-		{"why", strings.ReplaceAll(n.Why, "\n", "; ")},
-	} {
-		if r[1] != "" {
-			rows = append(rows, r[:])
-		}
+		{"root delay", seconds(n.RootDelay)}, {"root dispersion", seconds(n.RootDispersion)}, {"precision", seconds(math.Ldexp(1, int(n.Precision)))},
+	}
+	if n.Smears {
+		rows = append(rows, []string{"leap smear", "now " + seconds(n.Smearing)})
+	}
+	if n.Why != "" {
+		rows = append(rows, []string{"why", strings.ReplaceAll(n.Why, "\n", "; ")})
 	}
 	return aligned([]string{"ANNOUNCED", ""}, rows)
 }
@@ -114,27 +109,19 @@ func (f *respondFlags) printConf(w io.Writer) error {
 	if f.print != "chrony-conf" {
 		return fail(exitUsage, fmt.Errorf("--print %q: wants chrony-conf", f.print))
 	}
-	allow, err := networks("--allow", f.allow)
+	s, err := f.server()
 	if err != nil {
 		return fail(exitUsage, err)
 	}
-	deny, err := networks("--deny", f.deny)
-	if err != nil {
-		return fail(exitUsage, err)
+	who := ""
+	for _, n := range s.Allow {
+		who += fmt.Sprintf("allow %s\n", n)
 	}
-	var b strings.Builder
-	b.WriteString(chronyHead)
-	if len(allow) == 0 {
-		b.WriteString("allow\n")
+	who = cmp.Or(who, "allow\n")
+	for _, n := range s.Deny {
+		who += fmt.Sprintf("deny %s\n", n)
 	}
-	for _, n := range allow {
-		fmt.Fprintf(&b, "allow %s\n", n)
-	}
-	for _, n := range deny {
-		fmt.Fprintf(&b, "deny %s\n", n)
-	}
-	b.WriteString(chronyTail)
-	_, err = io.WriteString(w, b.String())
+	_, err = io.WriteString(w, chronyHead+who+chronyTail)
 	return err
 }
 

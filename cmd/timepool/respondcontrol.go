@@ -39,7 +39,7 @@ type respondStatus struct {
 
 func (r *responding) status() respondStatus {
 	is := r.clock.Announced()
-	s := respondStatus{Version: buildVersion(), Announced: announcedBy(r.clock), Asking: is.Asking(), Packets: make(map[string]uint64)}
+	s := respondStatus{Version: buildVersion(), Announced: announcedBy(is, r.clock.Smear), Asking: is.Asking(), Packets: make(map[string]uint64)}
 	for v, n := range r.server.Counters() {
 		s.Packets[responder.Verdict(v).String()] = n
 	}
@@ -83,23 +83,20 @@ func (r *responding) tell(ctx context.Context) error {
 }
 
 // controls answers the command line on the unix socket: who may open it may
-// have the clients leave.
+// have the clients leave. A drain for 0s lifts the drain.
 func (r *responding) controls() *http.Server {
 	const by = "command"
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, r.status()) })
 	mux.HandleFunc("POST /v1/drain", func(w http.ResponseWriter, req *http.Request) {
-		lasts, err := time.ParseDuration(req.FormValue("for"))
-		if err != nil || lasts <= 0 {
-			refuse(w, http.StatusBadRequest, "drain: wants how long, 24h at most")
+		if lasts, err := time.ParseDuration(req.FormValue("for")); err != nil {
+			refuse(w, http.StatusBadRequest, "drain: wants how long: "+err.Error())
 			return
+		} else if lasts > 0 {
+			r.clock.Drain(by, req.FormValue("reason"), time.Now().Add(lasts))
+		} else {
+			r.clock.Undrain(by)
 		}
-		r.clock.Drain(by, req.FormValue("reason"), time.Now().Add(lasts))
-		r.clock.Poll(req.Context())
-		reply(w, r.status())
-	})
-	mux.HandleFunc("POST /v1/undrain", func(w http.ResponseWriter, req *http.Request) {
-		r.clock.Undrain(by)
 		r.clock.Poll(req.Context())
 		reply(w, r.status())
 	})
@@ -109,10 +106,10 @@ func (r *responding) controls() *http.Server {
 // command has a running responder do something and prints its status.
 func (f *respondFlags) command(ctx context.Context, a *app) error {
 	method, path := "GET", "/v1/status"
-	switch {
-	case f.undrain:
-		method, path = "POST", "/v1/undrain"
-	case f.drain != 0:
+	if !f.status {
+		if f.drain <= 0 && !f.undrain {
+			return fail(exitUsage, errors.New("--drain: wants how long, 24h at most"))
+		}
 		method, path = "POST", "/v1/drain?"+url.Values{"for": {f.drain.String()}, "reason": {f.reason}}.Encode()
 	}
 	var s respondStatus
@@ -121,19 +118,18 @@ func (f *respondFlags) command(ctx context.Context, a *app) error {
 	}
 	err := a.show(s, []string{s.line()})
 	if f.status && err == nil && !s.Announced.Synchronised && len(s.Announced.Drains) == 0 {
-		err = errors.New("unsynchronised: no client would take the time from here")
+		err = errUnsynchronised
 	}
 	return err
 }
 
 // listenMetrics opens the listener for Prometheus. What it tells is for this
 // host: a scraper elsewhere comes through a proxy that says who may.
-func listenMetrics(text string) (net.Listener, error) {
-	addr, err := netip.ParseAddrPort(text)
-	if err != nil || !addr.Addr().IsLoopback() {
-		return nil, fail(exitUsage, fmt.Errorf("--metrics %q: wants a loopback address and port such as 127.0.0.1:9123", text))
+func listenMetrics(addr netip.AddrPort) (net.Listener, error) {
+	if !addr.Addr().IsLoopback() {
+		return nil, fail(exitUsage, fmt.Errorf("--metrics %s: wants a loopback address and port such as 127.0.0.1:9123", addr))
 	}
-	return net.Listen("tcp", text)
+	return net.Listen("tcp", addr.String())
 }
 
 // metrics serves /metrics, read from the responder when it is scraped.

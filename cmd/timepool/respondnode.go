@@ -15,15 +15,23 @@ import (
 	"time"
 )
 
+// poolNode is the node that a member's responder asks.
+type poolNode struct {
+	url    *url.URL
+	token  string
+	client *http.Client
+}
+
 // obey asks the node, at that interval until ctx ends, whether to announce
 // itself unsynchronised. A node that does not answer changes nothing.
-func (r *responding) obey(ctx context.Context, node *url.URL, token string, client *http.Client, every time.Duration) error {
+func (r *responding) obey(ctx context.Context, node *poolNode, every time.Duration) error {
 	const by = "node"
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	told := ""
 	for {
-		a, err := r.askNode(ctx, node, token, client)
+		is := r.clock.Announced()
+		a, err := node.ask(ctx, is.Asking())
 		switch {
 		case err != nil && ctx.Err() == nil && told != err.Error():
 			told = err.Error()
@@ -44,36 +52,38 @@ func (r *responding) obey(ctx context.Context, node *url.URL, token string, clie
 	}
 }
 
-func (r *responding) askNode(ctx context.Context, node *url.URL, token string, client *http.Client) (a announcement, err error) {
-	is := r.clock.Announced()
-	u := node.JoinPath(announcePath)
-	u.RawQuery = url.Values{"asking": {strconv.Itoa(is.Asking())}}.Encode()
+// ask tells the node how many clients ask, and asks whether they shall leave.
+func (n *poolNode) ask(ctx context.Context, clients int) (a announcement, err error) {
+	u := n.url.JoinPath(announcePath)
+	u.RawQuery = url.Values{"asking": {strconv.Itoa(clients)}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return a, err
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := client.Do(req)
+	req.Header.Set("Authorization", "Bearer "+n.token)
+	resp, err := n.client.Do(req)
 	if err != nil {
 		return a, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return a, fmt.Errorf("%s: %s", node, resp.Status)
+		return a, fmt.Errorf("%s: %s", n.url, resp.Status)
 	}
 	return a, json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&a)
 }
 
-// nodeClient reads the flags that say which node to obey; nil: none.
-func (f *respondFlags) nodeClient() (node *url.URL, token string, client *http.Client, err error) {
+// poolNode reads the flags that say which node to obey; nil: none.
+func (f *respondFlags) poolNode() (*poolNode, error) {
 	if f.node == "" {
-		return nil, "", nil, nil
+		return nil, nil
 	}
-	if node, err = url.Parse(f.node); err != nil || node.Scheme != "https" || node.Host == "" {
-		return nil, "", nil, fmt.Errorf("--node %q: wants https://host:port", f.node)
+	var err error
+	n := &poolNode{}
+	if n.url, err = url.Parse(f.node); err != nil || n.url.Scheme != "https" || n.url.Host == "" {
+		return nil, fmt.Errorf("--node %q: wants https://host:port", f.node)
 	}
-	if token, err = readToken(f.nodeToken); err != nil {
-		return nil, "", nil, fmt.Errorf("--node-token: %w", err)
+	if n.token, err = readToken(f.nodeToken); err != nil {
+		return nil, fmt.Errorf("--node-token: %w", err)
 	}
 	t := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 	if f.nodeCA != "" {
@@ -82,8 +92,9 @@ func (f *respondFlags) nodeClient() (node *url.URL, token string, client *http.C
 			err = errors.New("holds no certificate")
 		}
 		if err != nil {
-			return nil, "", nil, fmt.Errorf("--node-ca %s: %w", f.nodeCA, err)
+			return nil, fmt.Errorf("--node-ca %s: %w", f.nodeCA, err)
 		}
 	}
-	return node, token, &http.Client{Transport: t, Timeout: announceEvery / 2}, nil
+	n.client = &http.Client{Transport: t, Timeout: announceEvery / 2}
+	return n, nil
 }
