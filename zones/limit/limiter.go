@@ -14,7 +14,7 @@ import (
 // Rates says how much the prefixes around a client's address may ask.
 type Rates struct {
 	Rate  int // requests a second in the long run of a Width with Times 1; 1 to 10⁶
-	Burst int // requests at once; 1 and up
+	Burst int // requests at once; 1 and up, and what Rate gives in 73 minutes at most
 	// The prefixes that are counted, at most four of a family.
 	IPv4, IPv6 []Width
 	Slots      int            // prefixes remembered, rounded up to a power of two; 8 octets each
@@ -36,22 +36,22 @@ type Limiter struct {
 	exempt    *bart.Lite // nil: nobody is
 	four, six []width
 	seeds     [2]uint64
-	slots     []atomic.Uint64 // tag<<44 | the instant in µs at which the bucket is empty
+	slots     []atomic.Uint64 // tag<<44 | the tick at which the bucket is empty
 	mask      uint64          // number of sets − 1
-	depth     uint64          // µs a bucket holds
+	depth     uint64          // ticks a bucket holds
 }
 
 // width is a Width, made ready.
 type width struct {
 	hi, lo uint64 // the mask; IPv4 stands in the upper half of hi
 	salt   uint64 // keeps equal bits of different widths apart
-	cost   uint64 // µs that a request adds
+	cost   uint64 // ticks that a request adds
 }
 
 const (
 	most     = 4 // widths of a family
 	ways     = 4
-	tagShift = 44 // 2⁴⁴ µs is 203 days; what is left of older entries is told by an impossible level
+	tagShift = 44 // 2⁴⁴ ns is 4.9 hours; what is left of older entries is told by an impossible level
 	tickMask = 1<<tagShift - 1
 )
 
@@ -61,7 +61,7 @@ func New(r Rates) *Limiter {
 	for sets*ways < uint64(r.Slots) {
 		sets *= 2
 	}
-	interval := max(1, 1e6/uint64(r.Rate))
+	interval := uint64(time.Second) / uint64(r.Rate)
 	l := &Limiter{
 		four: widths(r.IPv4, interval), six: widths(r.IPv6, interval),
 		seeds: [2]uint64{rand.Uint64(), rand.Uint64()},
@@ -82,15 +82,15 @@ func widths(list []Width, interval uint64) (ready []width) {
 	for _, w := range list[:min(len(list), most)] {
 		ready = append(ready, width{
 			hi: ^uint64(0) << max(0, 64-w.Bits), lo: ^uint64(0) << (128 - w.Bits),
-			salt: uint64(w.Bits) * 0x9E3779B97F4A7C15, cost: max(1, interval/uint64(w.Times)),
+			salt: uint64(w.Bits) * 0x9E3779B97F4A7C15, cost: interval / uint64(w.Times),
 		})
 	}
 	return ready
 }
 
-// Tick is the instant that Take wants: the time since an instant of the
+// Tick is the instant that Take wants: the nanoseconds since an instant of the
 // caller's choice, always the same.
-func Tick(since time.Duration) uint64 { return uint64(since/time.Microsecond) & tickMask }
+func Tick(since time.Duration) uint64 { return uint64(since) & tickMask }
 
 // Take counts one request of client, and says whether each of its prefixes is
 // within what it may ask. One that is over is charged to none of them.
@@ -137,7 +137,7 @@ func (l *Limiter) hash(hi, lo, salt uint64) uint64 {
 
 // bucket is one as it was found.
 type bucket struct {
-	hash, old, level uint64 // level in µs
+	hash, old, level uint64 // level in ticks
 	set              *[ways]atomic.Uint64
 	slot             *atomic.Uint64 // of set
 }
