@@ -121,7 +121,7 @@ func (m *Member) Lines(now time.Time) []string {
 // numbers are those of the last check.
 func (m *Member) numbers() string {
 	var parts []string
-	if m.RTT > 0 {
+	if m.Timed {
 		parts = append(parts, fmt.Sprintf("offset %s, round trip %s, root distance %s, stratum %d, leap %d, refid %s",
 			signed(m.Offset), length(m.RTT), length(m.RootDistance), m.Stratum, m.Leap, cmp.Or(m.RefID, "none")))
 	} else {

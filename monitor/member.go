@@ -27,6 +27,7 @@ type Member struct {
 	RefID    string        `json:"refid"`
 	Lost     int           `json:"lost"` // unanswered exchanges of the last check
 	Outcome  string        `json:"outcome"`
+	Timed    bool          `json:"timed"`    // the last check told the time: offset, round trip and root distance mean something
 	Paused   bool          `json:"paused"`   // in a maintenance window: the score stands, alerts are muted
 	Standing string        `json:"standing"` // in, resort, out: the Board's verdict before the registry's wishes
 
@@ -88,7 +89,7 @@ func member(m *zones.Member, a netip.Addr, s zones.Score, r Row) Member {
 		Fault: Fault(s.Fault), Back: s.Back, Found: r.Why, RootDistance: r.RootDistance, Sent: r.Sent, Checks: r.Checks, Bad: r.Bad, Missed: r.Missed,
 	}
 	if !r.Time.IsZero() {
-		l.Outcome = outcomeWords[r.Outcome]
+		l.Outcome, l.Timed = outcomeWords[r.Outcome], r.Timed()
 	}
 	if r.Outcome == Answered && !r.Time.IsZero() {
 		l.RefID = RefIDText(r.RefID, r.Stratum)

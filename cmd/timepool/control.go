@@ -7,31 +7,14 @@ import (
 
 	"github.com/timepool/timepool/monitor"
 	"github.com/timepool/timepool/resolver"
-	"github.com/timepool/timepool/zones"
 )
-
-// Status is what a node says of itself.
-type Status struct {
-	Version    string                 `json:"version"`
-	Zone       string                 `json:"zone"`
-	Generation uint64                 `json:"generation"`
-	Serial     uint32                 `json:"serial"`
-	Uptime     time.Duration          `json:"uptime_ns"`
-	Answering  bool                   `json:"answering"` // DNS sockets are open
-	Monitor    monitor.Status         `json:"monitor"`
-	Notices    []string               `json:"notices"`     // pools on their last resort, or empty
-	Overrides  []zones.Override       `json:"overrides"`   // that count now
-	History    *monitor.HistoryStatus `json:"history"`     // null when members are not measured
-	LastReload *Reload                `json:"last_reload"` // null before the first
-	Queries    map[string]uint64      `json:"queries"`     // by verdict, since the start
-}
 
 // controlServer answers the command line on the unix socket. Who may open the
 // socket may control the node; there is no other check.
 func (n *node) controlServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/members", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.members()) })
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.status()) })
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.view().Status) })
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
 		var outcome Reload
 		if !n.inLoop(r.Context(), func() { outcome = n.reload(r.URL.Query().Get("force") == "1") }) {
@@ -82,20 +65,6 @@ func (n *node) monitorStatus() monitor.Status {
 	}
 	s := n.board.Status()
 	s.Resort = len(n.inForce.Load().snapshot.Stats().Resort) > 0 // the Board does not know families and tenant pools
-	return s
-}
-
-func (n *node) status() Status {
-	current := n.inForce.Load()
-	s := Status{
-		Version: buildVersion(), Zone: current.registry.Zone.Name, Generation: current.number, Serial: current.snapshot.Serial,
-		Uptime: time.Since(n.started), Answering: n.dnsOpen.Load(), Monitor: n.monitorStatus(), Notices: n.notices(),
-		Overrides: append([]zones.Override{}, zones.Current(current.record, time.Now())...), LastReload: n.lastReload(), Queries: queries(n.dns.Counters()),
-	}
-	if n.history != nil {
-		h := n.history.Status()
-		s.History = &h
-	}
 	return s
 }
 

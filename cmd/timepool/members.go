@@ -123,17 +123,15 @@ func (a *app) printStatus(s Status) error {
 	}
 	lines := []string{
 		fmt.Sprintf("zone        %s, serial %d, generation %d", s.Zone, s.Serial, s.Generation),
-		fmt.Sprintf("timepool    %s, up %s", s.Version, s.Uptime.Round(time.Second)),
+		fmt.Sprintf("timepool    %s, up %s", s.Version, time.Since(s.Started).Round(time.Second)),
 		"dns         " + answering,
 	}
 	if t := s.Monitor.Truth; t.Witnesses > 0 {
 		lines = append(lines, fmt.Sprintf("truth       %d of %d members agree, by %s; falsetickers: %s",
 			t.Agree, t.Witnesses, count(t.Clocks, "clock"), cmp.Or(strings.Join(t.Falsetickers, ", "), "none")))
 	}
-	for _, w := range slices.Concat([]string{s.Monitor.Warning}, s.Monitor.Truth.Warnings) {
-		if w != "" {
-			lines = append(lines, "warning     "+w)
-		}
+	for _, w := range s.Monitor.Truth.Warnings {
+		lines = append(lines, "warning     "+w)
 	}
 	for _, notice := range s.Notices {
 		lines = append(lines, "notice      "+notice)
@@ -141,8 +139,8 @@ func (a *app) printStatus(s Status) error {
 	for _, o := range s.Overrides {
 		lines = append(lines, "override    "+overrideLine(o))
 	}
-	if r := s.LastReload; r != nil && !r.Accepted {
-		lines = append(lines, "last edit   refused: "+r.Why)
+	if len(s.Reloads) > 0 && !s.Reloads[0].Accepted {
+		lines = append(lines, "last edit   refused: "+s.Reloads[0].Why)
 	}
 	return a.show(s, lines)
 }

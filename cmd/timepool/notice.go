@@ -2,8 +2,10 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/timepool/timepool/monitor"
 	"github.com/timepool/timepool/resolver"
 	"github.com/timepool/timepool/zones"
 )
@@ -11,7 +13,7 @@ import (
 // notices says which pools do not answer as they should, from what is in force;
 // nothing before DNS is open.
 func (n *node) notices() []string {
-	lines := []string{} // not nil: JSON wants [] and not null
+	lines := doubts(n.monitorStatus())
 	if n.history != nil {
 		if s := n.history.Status(); s.Failing != "" {
 			lines = append(lines, "History cannot be written, it is kept in memory: "+s.Failing+".")
@@ -38,6 +40,21 @@ func (n *node) notices() []string {
 	return lines
 }
 
+// doubts are the monitor's own notices.
+func doubts(s monitor.Status) []string {
+	lines := []string{} // not nil: JSON wants [] and not null
+	switch {
+	case s.Frozen:
+		lines = append(lines, "Frozen, so that no score moves: "+strings.TrimPrefix(s.Warning, "frozen: ")+".")
+	case s.Warning != "":
+		lines = append(lines, s.Warning)
+	}
+	if s.Booting {
+		lines = append(lines, "Booting: nobody has ever reached a score of 10, so members whose every check was good are handed out early.")
+	}
+	return lines
+}
+
 // meant reports whether the registry has anybody to hand out in that pool and
 // family: many an organisation has no IPv6, and nothing is wrong then.
 func meant(r *zones.Registry, l resolver.Line) bool {
@@ -59,18 +76,7 @@ func meant(r *zones.Registry, l resolver.Line) bool {
 // tellChanges logs what became of the notices and of the monitor's trust in
 // itself since told, each once, and returns what holds now.
 func (n *node) tellChanges(told []string) []string {
-	now := n.notices()
-	status := n.monitorStatus()
-	if status.Frozen {
-		now = append(now, "Frozen: no score moves, as this node does not trust its own clock or network.")
-	}
-	if status.Booting {
-		now = append(now, "Booting: members whose every check was good are handed out early.")
-	}
-	if status.Warning != "" {
-		now = append(now, status.Warning)
-	}
-	now = append(now, status.Truth.Warnings...)
+	now := append(n.notices(), n.monitorStatus().Truth.Warnings...)
 	for _, line := range now {
 		if !slices.Contains(told, line) {
 			n.log.Warn("notice", "says", line)

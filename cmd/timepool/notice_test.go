@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/timepool/timepool/monitor"
 	"github.com/timepool/timepool/resolver"
 	"github.com/timepool/timepool/zones"
 )
@@ -56,7 +57,7 @@ pools: {dmz: {tags: [dmz]}, lab: {tags: [lab]}}
 		}
 		n.inForce.Store(&generation{registry: r, snapshot: s})
 		if i == 0 {
-			if told = n.tellChanges(told); !strings.Contains(log.String(), "static: members are not measured") || len(n.notices()) != 0 {
+			if told = n.tellChanges(told); !strings.Contains(log.String(), "static: members are not measured") || len(n.notices()) != 1 {
 				t.Errorf("before DNS is open: %s", &log)
 			}
 			n.dnsOpen.Store(true)
@@ -74,6 +75,19 @@ pools: {dmz: {tags: [dmz]}, lab: {tags: [lab]}}
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("step %d: %s, want %s", i, &log, want)
 			}
+		}
+	}
+}
+
+func TestDoubts(t *testing.T) {
+	for want, s := range map[string]monitor.Status{
+		"": {},
+		"Frozen, so that no score moves: all silent.": {Frozen: true, Warning: "frozen: all silent"},
+		"kernel says unsync":                          {Warning: "kernel says unsync"},
+		"Booting: nobody has ever reached a score of 10, so members whose every check was good are handed out early.": {Booting: true},
+	} {
+		if got := doubts(s); strings.Join(got, "|") != want || got == nil {
+			t.Errorf("%+v: %q", s, got)
 		}
 	}
 }

@@ -12,22 +12,30 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
+// Status is what a node says of itself.
+type Status = web.Status
+
 // view is what the pages show, taken at one moment.
 func (n *node) view() web.View {
-	current := n.inForce.Load()
-	v := web.View{
-		Registry: current.registry, Members: n.members(), Status: n.monitorStatus(), Notices: n.notices(), Generation: current.number,
-		Serial: current.snapshot.Serial, Version: buildVersion(), Started: n.started, Published: current.published,
-		Vantage: n.config.Vantage, Lag: n.lag(), Queries: queries(n.dns.Counters()), Reloads: n.remembered(), Overrides: zones.Current(current.record, time.Now()),
+	current, members := n.inForce.Load(), n.members()
+	v := web.View{Registry: current.registry, Members: members, Status: Status{
+		Zone: current.registry.Zone.Name, Version: buildVersion(), Started: n.started, Generation: current.number, Serial: current.snapshot.Serial,
+		Published: current.published, Answering: n.dnsOpen.Load(), Addresses: len(members), In: web.CountIn(members),
+		Vantage: n.config.Vantage, Lag: n.lag(), Monitor: n.monitorStatus(), Notices: n.notices(),
+		Overrides: append([]zones.Override{}, zones.Current(current.record, time.Now())...), Reloads: n.remembered(), Queries: queries(n.dns.Counters()),
+	}}
+	if n.history != nil {
+		h := n.history.Status()
+		v.History = &h
 	}
-	if n.dnsOpen.Load() {
-		v.Listen = n.dns.Addrs()
-		empty := current.snapshot.Stats().Empty
-		if slices.Contains(empty, resolver.Line{}) && slices.Contains(empty, resolver.Line{IPv6: true}) {
-			v.Ready = errNobodyIn
-		}
-	} else {
-		v.Ready = errNotAnswering
+	if !v.Answering {
+		v.Waiting = errNotAnswering.Error()
+		return v
+	}
+	v.Listen = n.dns.Addrs()
+	empty := current.snapshot.Stats().Empty
+	if slices.Contains(empty, resolver.Line{}) && slices.Contains(empty, resolver.Line{IPv6: true}) {
+		v.Waiting = errNobodyIn.Error()
 	}
 	return v
 }

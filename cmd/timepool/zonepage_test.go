@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/timepool/timepool/monitor/web"
 	"github.com/timepool/timepool/resolver"
@@ -44,7 +43,7 @@ func BenchmarkZonePage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h := web.Handler(func() web.View { return web.View{Registry: registry, Started: time.Now()} }, web.Options{Explain: func(client, name string) (any, error) {
+	h := web.Handler(func() web.View { return web.View{Registry: registry} }, web.Options{Explain: func(client, name string) (any, error) {
 		p, err := netip.ParsePrefix(client)
 		if err != nil {
 			return nil, err

@@ -4,33 +4,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/timepool/timepool/monitor"
 )
-
-// members answers the array that `timepool members -o json` prints.
-func members(w http.ResponseWriter, _ *http.Request, v View) {
-	if v.Members == nil {
-		v.Members = []monitor.Member{}
-	}
-	reply(w, http.StatusOK, v.Members)
-}
 
 // fault is the reply where a call cannot be answered.
 type fault struct {
 	Error string `json:"error"`
 }
 
-// member answers one member's addresses, in the shape of members.
-func member(w http.ResponseWriter, r *http.Request, v View) {
-	name := r.PathValue("name")
-	found := v.named(name)
-	if len(found) == 0 {
-		reply(w, http.StatusNotFound, fault{fmt.Sprintf("no member is named %q", name)})
-		return
+// members answers the array that `timepool members -o json` prints, or one
+// member's part of it.
+func members(w http.ResponseWriter, r *http.Request, v View) {
+	name, all := r.PathValue("name"), v.Members
+	if name != "" {
+		if all = v.named(name); len(all) == 0 {
+			reply(w, http.StatusNotFound, fault{fmt.Sprintf("no member is named %q", name)})
+			return
+		}
 	}
-	reply(w, http.StatusOK, found)
+	reply(w, http.StatusOK, append([]monitor.Member{}, all...)) // [] and not null
 }
 
 // explain answers as `timepool explain CLIENT NAME -o json` prints it.
@@ -45,34 +38,6 @@ func (p pages) explain(w http.ResponseWriter, r *http.Request, _ View) {
 		return
 	}
 	reply(w, http.StatusOK, told)
-}
-
-// node is the reply of /api/v1/status: counts are addresses, not hosts.
-type node struct {
-	Zone       string    `json:"zone"`
-	Version    string    `json:"version"`
-	Started    time.Time `json:"started"`
-	Generation uint64    `json:"generation"`
-	Serial     uint32    `json:"serial"`
-	Ready      bool      `json:"ready"`
-	Waiting    string    `json:"waiting"` // why it is not ready, "" when it is
-	Addresses  int       `json:"addresses"`
-	In         int       `json:"in"`
-	Notices    []string  `json:"notices"`
-	Reloads    []Reload  `json:"reloads"` // newest first
-	monitor.Status
-}
-
-func status(w http.ResponseWriter, _ *http.Request, v View) {
-	n := node{
-		Zone: v.zone(), Version: v.Version, Started: v.Started, Generation: v.Generation, Serial: v.Serial,
-		Ready: v.Ready == nil, Addresses: len(v.Members), In: in(v.Members), Notices: append([]string{}, v.Notices...),
-		Reloads: append([]Reload{}, v.Reloads...), Status: v.Status,
-	}
-	if v.Ready != nil {
-		n.Waiting = v.Ready.Error()
-	}
-	reply(w, http.StatusOK, n)
 }
 
 // reply answers in JSON.

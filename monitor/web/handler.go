@@ -60,10 +60,10 @@ func (p pages) routes() map[string]func(http.ResponseWriter, *http.Request, View
 		"/scores/{address}":        p.scores,
 		"/scores/{address}/{what}": p.scores,
 		"/api/v1/members":          members,
-		"/api/v1/members/{name}":   member,
-		"/api/v1/status":           status,
+		"/api/v1/members/{name}":   members,
+		"/api/v1/status":           func(w http.ResponseWriter, _ *http.Request, v View) { reply(w, http.StatusOK, v.Status) },
 		"/api/v1/explain":          p.explain,
-		"/healthz":                 func(w http.ResponseWriter, _ *http.Request, v View) { say(w, http.StatusOK, health(v)) },
+		"/healthz":                 health,
 		"/readyz":                  p.ready,
 	}
 }
@@ -71,17 +71,28 @@ func (p pages) routes() map[string]func(http.ResponseWriter, *http.Request, View
 // ready says whether the node should be asked: it has what it needs, and its
 // DNS does answer.
 func (p pages) ready(w http.ResponseWriter, r *http.Request, v View) {
-	err := v.Ready
-	if err == nil && p.Ask != nil {
+	why := v.Waiting
+	if why == "" && p.Ask != nil {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
-		err = p.Ask(ctx)
+		if err := p.Ask(ctx); err != nil {
+			why = err.Error()
+		}
 	}
-	if err != nil {
-		say(w, http.StatusServiceUnavailable, err.Error())
+	if why != "" {
+		say(w, http.StatusServiceUnavailable, why)
 		return
 	}
 	say(w, http.StatusOK, "ready")
+}
+
+// health is "ok" for a process that lives; a freeze is said, and mends itself.
+func health(w http.ResponseWriter, _ *http.Request, v View) {
+	line := "ok"
+	if v.Monitor.Frozen {
+		line += ", but " + v.Monitor.Warning
+	}
+	say(w, http.StatusOK, line)
 }
 
 // NewServer wraps h with limits under which slow or silent clients cannot pile
@@ -103,12 +114,4 @@ func say(w http.ResponseWriter, code int, line string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
 	_, _ = w.Write([]byte(line + "\n")) // a reader that left needs no answer
-}
-
-// health is "ok" for a process that lives; a freeze is said, and mends itself.
-func health(v View) string {
-	if v.Status.Frozen {
-		return "ok, but " + v.Status.Warning
-	}
-	return "ok"
 }

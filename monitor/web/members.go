@@ -22,53 +22,64 @@ type list struct {
 	Down                   bool // sorted from the largest
 	Sites, Verdicts        []string
 	Rows                   []monitor.Member
-	Found, Page, Pages     int
+	Found, Page            int
+	Pages                  []int
 }
 
 // orders are the columns that the list sorts by.
-var orders = map[string]func(a, b monitor.Member) int{
-	"member":  func(a, b monitor.Member) int { return cmp.Compare(a.Name, b.Name) },
-	"address": func(a, b monitor.Member) int { return a.Address.Compare(b.Address) },
-	"site":    func(a, b monitor.Member) int { return cmp.Compare(a.Site, b.Site) },
-	"verdict": func(a, b monitor.Member) int { return cmp.Compare(verdict(a), verdict(b)) },
-	"score":   func(a, b monitor.Member) int { return cmp.Compare(a.Score, b.Score) },
-	"offset":  func(a, b monitor.Member) int { return cmp.Compare(a.Offset.Abs(), b.Offset.Abs()) },
-	"rtt":     func(a, b monitor.Member) int { return cmp.Compare(a.RTT, b.RTT) },
-	"since":   func(a, b monitor.Member) int { return b.Since.Compare(a.Since) },
+var orders = []struct {
+	key, name, class string
+	by               func(a, b *monitor.Member) int
+}{
+	{"member", "member", "", func(a, b *monitor.Member) int { return cmp.Compare(a.Name, b.Name) }},
+	{"verdict", "verdict", "", func(a, b *monitor.Member) int { return cmp.Compare(verdict(a), verdict(b)) }},
+	{"site", "site", "", func(a, b *monitor.Member) int { return cmp.Compare(a.Site, b.Site) }},
+	{"score", "score", "n", func(a, b *monitor.Member) int { return cmp.Compare(a.Score, b.Score) }},
+	{"offset", "offset", "n", func(a, b *monitor.Member) int { return cmp.Compare(a.Offset.Abs(), b.Offset.Abs()) }},
+	{"rtt", "round trip", "n", func(a, b *monitor.Member) int { return cmp.Compare(a.RTT, b.RTT) }},
+	{"since", "since", "n", func(a, b *monitor.Member) int { return b.Since.Compare(a.Since) }},
 }
 
 func (p pages) members(w http.ResponseWriter, r *http.Request, v View) {
 	q := r.URL.Query()
 	l := list{Q: strings.TrimSpace(q.Get("q")), Site: q.Get("site"), Verdict: q.Get("verdict"), Sort: q.Get("sort"), Down: q.Get("down") == "1"}
-	for _, m := range v.Members {
-		if l.Sites = append(l.Sites, m.Site); l.takes(&m) {
-			l.Rows = append(l.Rows, m)
+	for i := range v.Members {
+		m := &v.Members[i]
+		if l.takes(m) {
+			l.Rows = append(l.Rows, *m)
 		}
-		l.Verdicts = append(l.Verdicts, verdict(m))
+		l.Sites, l.Verdicts = append(l.Sites, m.Site), append(l.Verdicts, verdict(m))
 	}
-	for _, names := range []*[]string{&l.Sites, &l.Verdicts} {
-		slices.Sort(*names)
-		*names = slices.DeleteFunc(slices.Compact(*names), func(s string) bool { return s == "" })
-	}
-	if order := orders[l.Sort]; order != nil {
-		slices.SortStableFunc(l.Rows, func(a, b monitor.Member) int {
-			if l.Down {
-				a, b = b, a
-			}
-			return order(a, b)
-		})
+	l.Sites, l.Verdicts = distinct(l.Sites), distinct(l.Verdicts)
+	for _, o := range orders {
+		if o.key == l.Sort {
+			slices.SortStableFunc(l.Rows, func(a, b monitor.Member) int {
+				if l.Down {
+					a, b = b, a
+				}
+				return o.by(&a, &b)
+			})
+		}
 	}
 	l.Found = len(l.Rows)
-	l.Pages = max(1, (l.Found+pageLength-1)/pageLength)
+	for n := 1; n == 1 || (n-1)*pageLength < l.Found; n++ {
+		l.Pages = append(l.Pages, n)
+	}
 	l.Page, _ = strconv.Atoi(q.Get("page"))
-	l.Page = min(max(l.Page, 1), l.Pages)
+	l.Page = min(max(l.Page, 1), len(l.Pages))
 	l.Rows = l.Rows[(l.Page-1)*pageLength : min(l.Page*pageLength, l.Found)]
 	p.show(w, http.StatusOK, "members", "Members", v, l)
 }
 
+// distinct sorts words and leaves out the empty ones and those that come twice.
+func distinct(words []string) []string {
+	slices.Sort(words)
+	return slices.DeleteFunc(slices.Compact(words), func(s string) bool { return s == "" })
+}
+
 // takes reports whether m is what the filters ask for.
 func (l *list) takes(m *monitor.Member) bool {
-	if l.Site != "" && m.Site != l.Site || l.Verdict != "" && verdict(*m) != l.Verdict {
+	if l.Site != "" && m.Site != l.Site || l.Verdict != "" && verdict(m) != l.Verdict {
 		return false
 	}
 	for _, word := range strings.Fields(strings.ToLower(l.Q)) {
@@ -79,25 +90,16 @@ func (l *list) takes(m *monitor.Member) bool {
 	return true
 }
 
-// Link is the list's address with the order turned to a column, or round when
-// it is by that one already; or with another page.
-func (l list) Link(sort string, page int) string {
+// Link is the address of another page of the list.
+func (l list) Link(page int) string { return l.link(l.Sort, l.Down, page) }
+
+func (l list) link(sort string, down bool, page int) string {
 	q := url.Values{}
-	set := func(key, value string) {
+	for key, value := range map[string]string{"q": l.Q, "site": l.Site, "verdict": l.Verdict, "sort": sort} {
 		if value != "" {
 			q.Set(key, value)
 		}
 	}
-	set("q", l.Q)
-	set("site", l.Site)
-	set("verdict", l.Verdict)
-	down := l.Down
-	if sort == "" {
-		sort = l.Sort
-	} else {
-		down = sort == l.Sort && !down
-	}
-	set("sort", sort)
 	if down {
 		q.Set("down", "1")
 	}
@@ -107,22 +109,27 @@ func (l list) Link(sort string, page int) string {
 	return "/members?" + q.Encode()
 }
 
-// Order tells assistive technology how a column is sorted.
-func (l list) Order(sort string) string {
-	switch {
-	case sort != l.Sort:
-		return "none"
-	case l.Down:
-		return "descending"
+// column is a head of the list: Order is for assistive technology, Link sorts by
+// the column or, when the list is, the other way round.
+type column struct{ Name, Class, Order, Link string }
+
+// Columns are the heads.
+func (l list) Columns() (all []column) {
+	for _, o := range orders {
+		c := column{o.name, o.class, "none", l.link(o.key, o.key == l.Sort && !l.Down, 1)}
+		if o.key == l.Sort {
+			c.Order = map[bool]string{false: "ascending", true: "descending"}[l.Down]
+		}
+		all = append(all, c)
 	}
-	return "ascending"
+	return all
 }
 
 // portrait is the body of a member's page.
 type portrait struct {
 	Name      string
 	Member    *zones.Member // the registry's side of it; nil when it has just left
-	Span      string        // as asked for
+	Span      string        // shown; "" without a history
 	Spans     []span
 	Addresses []address
 }
@@ -134,8 +141,8 @@ type address struct {
 }
 
 func (p pages) member(w http.ResponseWriter, r *http.Request, v View) {
-	name, key := r.PathValue("name"), r.URL.Query().Get("span")
-	b := portrait{Name: name, Span: key, Spans: spans}
+	name := r.PathValue("name")
+	b := portrait{Name: name, Spans: spans}
 	found := v.named(name)
 	if len(found) == 0 {
 		p.show(w, http.StatusNotFound, "member", name, v, b)
@@ -149,7 +156,9 @@ func (p pages) member(w http.ResponseWriter, r *http.Request, v View) {
 	for _, m := range found {
 		a := address{Member: m}
 		if p.History != nil {
-			a.Charts, a.Broken = newCharts(p.History, m.Address, key, time.Now())
+			if a.Charts, a.Broken = newCharts(p.History, m.Address, r.FormValue("span"), time.Now()); b.Span == "" && a.Charts != nil {
+				b.Span = a.Charts.Span.Key
+			}
 		}
 		b.Addresses = append(b.Addresses, a)
 	}

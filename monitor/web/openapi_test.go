@@ -35,7 +35,7 @@ var operations = map[string]struct {
 }{
 	"/api/v1/members":        {"Every address of every member, in the registry's order.", "", []monitor.Member{}, ""},
 	"/api/v1/members/{name}": {"The addresses of one member.", "", []monitor.Member{}, "no member has that name"},
-	"/api/v1/status":         {"What the node says of itself. Counts are addresses.", "", node{}, ""},
+	"/api/v1/status":         {"What the node says of itself. Counts are addresses.", "", Status{}, ""},
 	"/api/v1/explain":        {"What a client is handed out under a pool name, and why: A and AAAA, ring by ring.", "client: an address or a network; name: a pool name, with the zone or without", object{}, "this node explains nothing"},
 	"/api/v1/openapi.json":   {"This document.", "", object{}, ""},
 	"/scores/{address}":      {"To the page of the member with that address.", "", http.StatusFound, "no member has that address"},
@@ -134,7 +134,7 @@ func schemaOf(t reflect.Type, all object) object {
 	switch t {
 	case reflect.TypeFor[time.Time]():
 		return object{"type": "string", "format": "date-time"}
-	case reflect.TypeFor[netip.Addr](), reflect.TypeFor[netip.Prefix](), reflect.TypeFor[zones.State]():
+	case reflect.TypeFor[netip.Addr](), reflect.TypeFor[netip.Prefix](), reflect.TypeFor[netip.AddrPort](), reflect.TypeFor[zones.State]():
 		return object{"type": "string"}
 	}
 	switch t.Kind() {
@@ -166,16 +166,24 @@ func schemaOf(t reflect.Type, all object) object {
 			name = f.Name
 		}
 		properties[name] = schemaOf(f.Type, all)
-		if f.Type.Kind() == reflect.Slice && rest == "" {
-			properties[name].(object)["type"] = []string{"array", "null"}
+		if kind := f.Type.Kind(); rest == "" && (kind == reflect.Slice || kind == reflect.Map || kind == reflect.Pointer) {
+			properties[name] = object{"anyOf": []any{properties[name], object{"type": "null"}}}
 		}
 		if rest == "" {
 			required = append(required, name)
 		}
 	}
 	slices.Sort(required)
-	all[t.Name()] = object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
-	return object{"$ref": "#/components/schemas/" + t.Name()}
+	all[schemaName(t)] = object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
+	return object{"$ref": "#/components/schemas/" + schemaName(t)}
+}
+
+// schemaName tells the two types named Status apart.
+func schemaName(t reflect.Type) string {
+	if t == reflect.TypeFor[monitor.Status]() {
+		return "Monitor"
+	}
+	return t.Name()
 }
 
 // The file is what the handlers' types make of it. After a change of one:

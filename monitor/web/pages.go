@@ -8,7 +8,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
-	"strings"
+	"runtime"
 	"time"
 
 	"github.com/timepool/timepool/monitor"
@@ -41,21 +41,15 @@ func parse(o Options) pages {
 // sheet is what every page's template is given; Body is the page's own.
 type sheet struct {
 	View
-	Zone    string
-	Title   string
-	Tab     string // which of the pages in the head this is
-	Now     time.Time
-	Banners []string
-	In, All int // addresses handed out, addresses in all
-	Body    any
+	Title string
+	Page  string // which it is
+	Now   time.Time
+	Body  any
 }
 
 // show renders into memory first, so that a fault never leaves half a page.
 func (p pages) show(w http.ResponseWriter, code int, name, title string, v View, body any) {
-	s := sheet{
-		View: v, Zone: v.zone(), Title: title, Tab: name, Now: time.Now(), Banners: banners(v),
-		In: in(v.Members), All: len(v.Members), Body: body,
-	}
+	s := sheet{v, title, name, time.Now(), body}
 	var page bytes.Buffer
 	if err := p.set[name].Execute(&page, s); err != nil {
 		http.Error(w, "page "+name+": "+err.Error(), http.StatusInternalServerError)
@@ -77,15 +71,14 @@ type overview struct {
 
 func (p pages) overview(w http.ResponseWriter, _ *http.Request, v View) {
 	var o overview
-	for _, m := range v.Members {
-		if verdict(m) != "out" && verdict(m) != "resort" {
-			continue
-		}
-		if len(o.Absent) == 25 {
+	for i := range v.Members {
+		switch m := &v.Members[i]; {
+		case verdict(m) != "out" && verdict(m) != "resort":
+		case len(o.Absent) == 25:
 			o.More++
-			continue
+		default:
+			o.Absent = append(o.Absent, *m)
 		}
-		o.Absent = append(o.Absent, m)
 	}
 	o.Families = families(v.Members)
 	o.Sites = bySite(v)
@@ -96,12 +89,12 @@ func (p pages) overview(w http.ResponseWriter, _ *http.Request, v View) {
 // families counts who is in, by family.
 func families(members []monitor.Member) (words []string) {
 	var in, all [2]int
-	for _, m := range members {
+	for i := range members {
 		f := 0
-		if m.Address.Unmap().Is6() {
+		if members[i].Address.Is6() {
 			f = 1
 		}
-		if all[f]++; m.In {
+		if all[f]++; members[i].In {
 			in[f]++
 		}
 	}
@@ -164,34 +157,20 @@ func bySite(v View) []group {
 		g.Members = append(g.Members, m)
 	}
 	for i := range groups {
-		groups[i].In = in(groups[i].Members)
+		groups[i].In = CountIn(groups[i].Members)
 	}
 	return groups
 }
 
-// banners are the sentences above everything else, worst first.
-func banners(v View) []string {
-	var lines []string
-	if v.Ready != nil {
-		lines = append(lines, "Not ready: "+v.Ready.Error()+".")
-	}
-	if v.Status.Frozen {
-		why := cmp.Or(strings.TrimPrefix(v.Status.Warning, "frozen: "), "this node does not trust its own clock or network")
-		lines = append(lines, "Frozen, so that no score moves: "+why+".")
-	}
-	switch {
-	case len(v.Notices) > 0:
-		lines = append(lines, v.Notices...)
-	case v.Status.Resort:
-		lines = append(lines, "Last resort: where nobody is in, members that merely fell silent are handed out.")
-	case len(v.Members) > 0 && in(v.Members) == 0:
-		lines = append(lines, "Nobody is handed out: pool names are answered with SERVFAIL.")
-	}
-	if v.Status.Booting {
-		lines = append(lines, "Booting: nobody has ever reached a score of 10, so members whose every check was good are handed out early.")
-	}
-	if v.Status.Warning != "" && !v.Status.Frozen {
-		lines = append(lines, v.Status.Warning)
-	}
-	return lines
+// self is what the node's page tells beside its View.
+type self struct {
+	Go, System string
+	Verdicts   []string // on queries, in the order shown
+}
+
+func (p pages) node(w http.ResponseWriter, _ *http.Request, v View) {
+	p.show(w, http.StatusOK, "node", "Node", v, self{
+		runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH,
+		[]string{"answered", "nodata", "nxdomain", "servfail", "refused", "truncated", "formerr", "dropped"},
+	})
 }

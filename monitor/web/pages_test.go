@@ -37,15 +37,15 @@ func TestMemberList(t *testing.T) {
 	v := pool()
 	v.Members = v.Members[:4]
 	for query, want := range map[string]string{
-		"":                              "[10.16.0.11 fd12:3456:10::11 10.16.0.12 10.32.0.11]",
-		"?sort=score":                   "[fd12:3456:10::11 10.32.0.11 10.16.0.11 10.16.0.12]",
-		"?sort=score&down=1":            "[10.16.0.12 10.16.0.11 10.32.0.11 fd12:3456:10::11]",
-		"?sort=nonsense&page=-4":        "[10.16.0.11 fd12:3456:10::11 10.16.0.12 10.32.0.11]",
-		"?site=tyo":                     "[10.32.0.11]",
-		"?verdict=drain":                "[10.16.0.12]",
-		"?q=NTP1+fra":                   "[10.16.0.11 fd12:3456:10::11]",
-		"?q=10.16.&sort=address&page=9": "[10.16.0.11 10.16.0.12]",
-		"?q=silent":                     "[10.32.0.11]",
+		"":                       "[10.16.0.11 fd12:3456:10::11 10.16.0.12 10.32.0.11]",
+		"?sort=score":            "[fd12:3456:10::11 10.32.0.11 10.16.0.11 10.16.0.12]",
+		"?sort=score&down=1":     "[10.16.0.12 10.16.0.11 10.32.0.11 fd12:3456:10::11]",
+		"?sort=nonsense&page=-4": "[10.16.0.11 fd12:3456:10::11 10.16.0.12 10.32.0.11]",
+		"?site=tyo":              "[10.32.0.11]",
+		"?verdict=drain":         "[10.16.0.12]",
+		"?q=NTP1+fra":            "[10.16.0.11 fd12:3456:10::11]",
+		"?q=10.16.&page=9":       "[10.16.0.11 10.16.0.12]",
+		"?q=silent":              "[10.32.0.11]",
 	} {
 		if got := fmt.Sprint(order(v, page(t, v, "/members"+query))); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)
@@ -76,7 +76,7 @@ func crowd(hosts int) View {
 		for _, a := range []netip.Addr{netip.AddrFrom4([4]byte{10, byte(i % 40), byte(i >> 8), byte(i)}), netip.AddrFrom16([16]byte{0xfd, 14: byte(i >> 8), 15: byte(i)})} {
 			v.Members = append(v.Members, monitor.Member{
 				Name: fmt.Sprintf("ntp%d", i), Address: a, Site: fmt.Sprintf("s%02d", i%40), State: "active", In: i%9 != 0, Standing: "in",
-				Score: float64(i%20) + 0.25, Since: v.Started, RTT: time.Millisecond, Why: "in: score 19.9, offset +12 µs",
+				Score: float64(i%20) + 0.25, Since: v.Started, RTT: time.Millisecond, Timed: true, Why: "in: score 19.9, offset +12 µs",
 			})
 		}
 	}
@@ -140,14 +140,14 @@ func BenchmarkPages(b *testing.B) {
 
 func TestNodePageTellsOfItself(t *testing.T) {
 	v := pool()
-	v.Status.Truth = monitor.Truth{Witnesses: 5, Agree: 4, Low: -time.Millisecond, High: 2 * time.Millisecond, Falsetickers: []string{"ntp3.fra"}, Clocks: 1, Warnings: []string{"5 members, 1 clock"}}
+	v.Monitor.Truth = monitor.Truth{Witnesses: 5, Agree: 4, Low: -time.Millisecond, High: 2 * time.Millisecond, Falsetickers: []string{"ntp3.fra"}, Clocks: 1, Warnings: []string{"5 members, 1 clock"}}
 	v.Reloads = []Reload{{Generation: 7, Accepted: true, Changes: []string{"member ntp9.fra: new"}}, {Generation: 6, Why: "pool.yaml:4:1: no such key"}}
 	v.Overrides = []zones.Override{{Member: "ntp1.fra", State: zones.Drain, Reason: hostile, By: "root (uid 0)"}}
 	v.Registry.Warnings = []string{"pool.yaml:9:1: one name server"}
 	v.Vantage, v.Listen, v.Queries = "fra-1", []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}, map[string]uint64{"answered": 4711}
 	text := page(t, v, "/node")
 	for _, want := range []string{
-		"4 of 5 agree", "−2.00 ms to &#43;1.00 ms", `<a href="/members/ntp3.fra">`, "5 members, 1 clock", "member ntp9.fra: new", "<pre>pool.yaml:4:1: no such key</pre>",
+		"4 of 5 agree", "−1.00 ms to &#43;2.00 ms", `<a href="/members/ntp3.fra">`, "5 members, 1 clock", "member ntp9.fra: new", "<pre>pool.yaml:4:1: no such key</pre>",
 		`class="verdict drain"`, "&lt;script&gt;alert", "by root (uid 0)", "one name server", "fra-1", "192.0.2.53:53", "4711",
 	} {
 		if !strings.Contains(text, want) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/csv"
 	"hash/fnv"
 	"math"
@@ -130,20 +131,16 @@ func (p pages) logged(addr netip.Addr, q scoreQuery) (points []monitor.Point, er
 	return points, nil
 }
 
-// told is a number as far as it means something, to nine digits.
-func told(f float64, timed bool) *float64 {
-	if !timed {
-		return nil
-	}
-	f = math.Round(f*1e9) / 1e9
-	return &f
-}
-
+// entryOf has numbers to nine digits; what is behind the tenth comes of binary
+// fractions.
 func entryOf(p *monitor.Point) scoreEntry {
-	return scoreEntry{
-		TS: p.Time.Unix(), Offset: told(p.Offset.Seconds(), p.Timed()), Step: p.Step, Score: p.Score, MonitorID: monitorID(p.Vantage),
-		RTT: told(p.RTT.Seconds()*1000, p.Timed()),
+	nine := func(f float64) float64 { return math.Round(f*1e9) / 1e9 }
+	e := scoreEntry{TS: p.Time.Unix(), Step: nine(p.Step), Score: nine(p.Score), MonitorID: monitorID(p.Vantage)}
+	if p.Timed() {
+		offset, rtt := nine(p.Offset.Seconds()), nine(p.RTT.Seconds()*1000)
+		e.Offset, e.RTT = &offset, &rtt
 	}
+	return e
 }
 
 func logOf(addr netip.Addr, points []monitor.Point) scoreLog {
@@ -175,18 +172,15 @@ func writeLog(w http.ResponseWriter, points []monitor.Point) {
 	out.Write([]string{"ts_epoch", "ts", "offset", "step", "score", "monitor_id", "monitor_name", "rtt", "leap", "error"})
 	for i := range points {
 		p := &points[i]
-		e, leap, fault := entryOf(p), "", p.Err
+		e, leap, fault := entryOf(p), "", cmp.Or(p.Invalid, p.Err)
 		if p.Leap != 0 {
 			leap = strconv.Itoa(int(p.Leap))
 		}
-		switch {
-		case p.Kiss != "":
+		if p.Kiss != "" {
 			fault = "kiss code " + p.Kiss
-		case p.Invalid != "":
-			fault = p.Invalid
 		}
 		out.Write([]string{
-			strconv.FormatInt(e.TS, 10), p.Time.UTC().Format(time.DateTime), number(e.Offset), number(told(e.Step, true)), number(told(e.Score, true)),
+			strconv.FormatInt(e.TS, 10), p.Time.UTC().Format(time.DateTime), number(e.Offset), number(&e.Step), number(&e.Score),
 			strconv.Itoa(int(e.MonitorID)), p.Vantage, number(e.RTT), leap, fault,
 		})
 	}

@@ -11,24 +11,33 @@ import (
 // View is what one request shows: a consistent look at the node that its
 // maker never changes afterwards.
 type View struct {
-	Registry   *zones.Registry  // nil before the first one is loaded
-	Members    []monitor.Member // one per address, in the registry's order
-	Status     monitor.Status
-	Notices    []string // pools on their last resort, or empty: a sentence each
-	Generation uint64   // of the registry: 1 is the first one loaded
-	Serial     uint32   // of the SOA that is served
-	Version    string
-	Started    time.Time
-	Published  time.Time // when what is answered was last built
-	Ready      error     // why the node should not be asked yet; nil when it should
+	Status
+	Registry *zones.Registry  // nil before the first one is loaded
+	Members  []monitor.Member // one per address, in the registry's order
+}
 
-	Vantage string           // where this node probes from
-	Lag     time.Duration    // how late its probes are
-	Listen  []netip.AddrPort // where DNS is answered; none until it is
-	Queries map[string]uint64
-	Reloads []Reload // newest first, as far as they are remembered
-
-	Overrides []zones.Override // that count now
+// Status is what a node says of itself, on the page, in /api/v1/status and to
+// `timepool status`.
+type Status struct {
+	Zone       string                 `json:"zone"` // "" before a registry is loaded
+	Version    string                 `json:"version"`
+	Started    time.Time              `json:"started"`
+	Generation uint64                 `json:"generation"` // of the registry: 1 is the first one loaded
+	Serial     uint32                 `json:"serial"`     // of the SOA that is served
+	Published  time.Time              `json:"published"`  // when what is answered was last built
+	Answering  bool                   `json:"answering"`  // DNS sockets are open
+	Listen     []netip.AddrPort       `json:"listen"`     // where
+	Waiting    string                 `json:"waiting"`    // why the node should not be asked; "" when it should
+	Addresses  int                    `json:"addresses"`  // of members
+	In         int                    `json:"in"`         // of those, handed out now
+	Vantage    string                 `json:"vantage"`    // where this node probes from
+	Lag        time.Duration          `json:"lag_ns"`     // how late its probes are
+	Monitor    monitor.Status         `json:"monitor"`
+	Notices    []string               `json:"notices"`   // what is not as it should be, a sentence each
+	Overrides  []zones.Override       `json:"overrides"` // that count now
+	History    *monitor.HistoryStatus `json:"history"`   // null when members are not measured
+	Reloads    []Reload               `json:"reloads"`   // newest first, as far as they are remembered
+	Queries    map[string]uint64      `json:"queries"`   // by verdict, since the start
 }
 
 // Reload is what became of an edit of the registry.
@@ -42,8 +51,7 @@ type Reload struct {
 }
 
 // named returns the addresses of the member with that name.
-func (v View) named(name string) []monitor.Member {
-	found := []monitor.Member{} // not nil: JSON wants [] and not null
+func (v View) named(name string) (found []monitor.Member) {
 	for _, m := range v.Members {
 		if m.Name == name {
 			found = append(found, m)
@@ -52,21 +60,12 @@ func (v View) named(name string) []monitor.Member {
 	return found
 }
 
-// in counts the addresses that are handed out now.
-func in(members []monitor.Member) int {
-	n := 0
-	for _, m := range members {
-		if m.In {
+// CountIn counts the addresses that are handed out now.
+func CountIn(members []monitor.Member) (n int) {
+	for i := range members {
+		if members[i].In {
 			n++
 		}
 	}
 	return n
-}
-
-// zone is the pool's name, "" before a registry is loaded.
-func (v View) zone() string {
-	if v.Registry == nil {
-		return ""
-	}
-	return v.Registry.Zone.Name
 }

@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"html/template"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -13,47 +12,21 @@ import (
 
 // words are the templates' functions.
 var words = template.FuncMap{
-	"tab": func(s sheet, key, link, name string) map[string]any {
-		return map[string]any{"Link": link, "Name": name, "Here": s.Tab == key || s.Tab == "member" && key == "members"}
-	},
-	"column": func(l list, key, name, class string) map[string]any {
-		return map[string]any{"List": l, "Key": key, "Name": name, "Class": class}
-	},
-	"pages": func(n int) (all []int) {
-		for i := range n {
-			all = append(all, i+1)
-		}
-		return all
-	},
-	"shown": func(p portrait) string {
-		if len(p.Addresses) == 0 || p.Addresses[0].Charts == nil {
-			return ""
-		}
-		return p.Addresses[0].Charts.Span.Key
-	},
-	"told":     func(now time.Time, m monitor.Member) []string { return m.Lines(now)[1:] }, // the first is the verdict
-	"chips":    chips,
-	"words":    func() []string { return []string{"in", "resort", "out", "drain", "off", "monitor", "fallback"} },
-	"opposite": func(d time.Duration) time.Duration { return -d },
-	"timed":    func(m monitor.Member) bool { return m.RTT > 0 || m.Outcome == "answered" && m.Stratum > 0 }, // on this very host there may be no round trip to measure
-	"least":    func(a, b int) int { return min(a, b) },
-	"minus":    func(a, b int) int { return a - b },
-	"minusf":   func(a, b float64) float64 { return a - b },
-	"plusf":    func(a, b float64) float64 { return a + b },
-	"verdict":  verdict,
-	"mark":     func(m monitor.Member) string { return marks[verdict(m)] },
-	"seconds":  seconds,
-	"offset":   offset,
-	"ago":      ago,
-	"stamp":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"signed":   signed,
-	"percent":  func(f float64) string { return fmt.Sprintf("%.0f %%", 100*f) },
-	"glyph":    func(word string) string { return marks[word] },
-	"family":   func(a netip.Addr) string { return map[bool]string{true: "IPv6", false: "IPv4"}[a.Unmap().Is6()] },
-	"time":     func(t time.Time) string { return t.UTC().Format("2 Jan 15:04") },
-	"link":     link,
-	"score":    func(f float64) string { return strings.Replace(fmt.Sprintf("%.1f", f), "-", "−", 1) },
-	"leap":     func(l uint8) string { return leaps[l&3] },
+	"chips":   chips,
+	"words":   func() []string { return []string{"in", "resort", "out", "drain", "off", "monitor", "fallback"} },
+	"least":   func(a, b int) int { return min(a, b) },
+	"minus":   func(a, b int) int { return a - b },
+	"verdict": func(m monitor.Member) string { return verdict(&m) },
+	"seconds": seconds,
+	"offset":  offset,
+	"ago":     ago,
+	"stamp":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"signed":  signed,
+	"percent": func(f float64) string { return fmt.Sprintf("%.0f %%", 100*f) },
+	"glyph":   func(word string) string { return marks[word] },
+	"time":    func(t time.Time) string { return t.UTC().Format("2 Jan 15:04") },
+	"link":    link,
+	"score":   func(f float64) string { return strings.Replace(fmt.Sprintf("%.1f", f), "-", "−", 1) },
 }
 
 // chips are links to members, each with its mark; without their names where
@@ -63,11 +36,11 @@ func chips(members []monitor.Member) template.HTML {
 	esc := template.HTMLEscapeString
 	for i := range members {
 		m := &members[i]
-		word, hidden, six := verdict(*m), "", ""
+		word, hidden, six := verdict(m), "", ""
 		if len(members) > 40 {
 			hidden = ` class="hidden"`
 		}
-		if m.Address.Unmap().Is6() {
+		if m.Address.Is6() {
 			six = "<sup>v6</sup>"
 		}
 		b.WriteString(`<a class="` + word + `" href="` + esc(link(m.Name)) + `" title="` + m.Address.String() + ": " + esc(m.Why) + `"><span aria-hidden="true">` +
@@ -79,15 +52,12 @@ func chips(members []monitor.Member) template.HTML {
 // link is the address of a member's page.
 func link(name string) string { return "/members/" + url.PathEscape(name) }
 
-// leaps are the leap indicator's words (RFC 5905 figure 9).
-var leaps = [4]string{"none", "last minute has 61 s", "last minute has 59 s", "unsynchronised"}
-
 // marks give every verdict a shape, so that colour is never all that tells.
 var marks = map[string]string{"in": "●", "resort": "▲", "out": "✕", "drain": "◇", "off": "○", "monitor": "◎", "fallback": "◑", "part": "◐"}
 
 // verdict is the one word about a member, also its CSS class: in, resort (in,
 // for want of better), the state its operators gave it, or out.
-func verdict(m monitor.Member) string {
+func verdict(m *monitor.Member) string {
 	switch {
 	case m.In && m.Standing == "resort":
 		return "resort"

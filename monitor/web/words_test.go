@@ -39,14 +39,14 @@ func TestVerdict(t *testing.T) {
 		"off":     {State: "off"},
 		"monitor": {State: "monitor", Standing: "in"},
 	} {
-		if got := verdict(m); got != want {
+		if got := verdict(&m); got != want {
 			t.Errorf("verdict(%+v) = %q, want %q", m, got, want)
 		}
 		if marks[want] == "" {
 			t.Errorf("%s has no mark", want)
 		}
 	}
-	if got := verdict(monitor.Member{State: "a state nobody knows"}); got != "out" {
+	if got := verdict(&monitor.Member{State: "a state nobody knows"}); got != "out" {
 		t.Errorf("an unknown state is %q, want out", got)
 	}
 }

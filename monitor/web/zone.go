@@ -76,9 +76,7 @@ func namesOf(r *zones.Registry) []nameGroup {
 	for i := range r.Members {
 		countries = append(countries, r.Members[i].Country)
 	}
-	slices.Sort(countries)
-	countries = slices.DeleteFunc(slices.Compact(countries), func(c string) bool { return c == "" })
-	return []nameGroup{own, {"sites", sites}, {"countries", countries}, {"continents", zones.Continents[:]}}
+	return []nameGroup{own, {"sites", sites}, {"countries", distinct(countries)}, {"continents", zones.Continents[:]}}
 }
 
 // placesOf is a client for every site that has a network.
