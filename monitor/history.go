@@ -62,8 +62,8 @@ type History struct {
 
 	mu      sync.Mutex
 	rows    map[Key]Row // not yet written
-	samples []Scored    // not yet written, oldest first
-	writing []Scored    // being written now, older than those
+	samples []Point     // not yet written, oldest first
+	writing []Point     // being written now, older than those
 	lost    int         // samples given up since the last write that worked
 	failing error       // why the last write failed; nil when it did not
 	broken  error       // the store turned out damaged and is not touched any more

@@ -79,7 +79,7 @@ func TestChunkRoundTrip(t *testing.T) {
 
 // FuzzReadChunk gives a chunk's reader what it likes, with the right sum.
 func FuzzReadChunk(f *testing.F) {
-	for _, points := range [][]Point{nil, lifelike(5), roll(lifelike(50)), {pointOf(Scored{Sample: kiss("RATE")}), pointOf(Scored{Sample: unmeasured()})}} {
+	for _, points := range [][]Point{nil, lifelike(5), roll(lifelike(50)), {pointOf(&Row{Sample: kiss("RATE")}), pointOf(&Row{Sample: unmeasured()})}} {
 		chunk, err := appendChunk(nil, points)
 		if err != nil {
 			f.Fatal(err)
@@ -124,7 +124,7 @@ func lifelike(n int) (points []Point) {
 			s = Sample{Time: s.Time, Vantage: "fra", Addr: testAddr, Outcome: Silent, Sent: 3, Lost: 3, Err: timedOut}
 		}
 		r = r.After(s, zones.LAN(), false)
-		points = append(points, pointOf(Scored{s, r.Score, r.Step, false}))
+		points = append(points, pointOf(&Row{Sample: s, Score: r.Score, Step: r.Step}))
 	}
 	return points
 }

@@ -21,12 +21,7 @@ const (
 )
 
 // dayKey names the day that t is in, UTC.
-func dayKey(t time.Time) []byte {
-	if t.IsZero() {
-		return timeKey(t)
-	}
-	return timeKey(t.UTC().Truncate(dayLength))
-}
+func dayKey(t time.Time) []byte { return timeKey(t.Truncate(dayLength)) }
 
 // readDay appends an address's points of a day to none, in order of time, and
 // says how many chunks of them could not be read. Ten minutes at a time come

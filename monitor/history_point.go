@@ -5,25 +5,20 @@ import (
 	"time"
 )
 
-// Scored is one Sample with what it did to the score.
-type Scored struct {
-	Sample
-	Score, Step float64
-	Frozen      bool
-}
-
 // RollFor is how much time a rolled Point sums up.
 const RollFor = 10 * time.Minute
 
 // Point is one check of an address, or what some time of checks came to (Sum),
 // where the checks themselves are no longer kept ten minutes.
 type Point struct {
-	Scored
-	For       time.Duration // 0: one check; else how much time is summed up
-	Checks    int           // 1, or how many were summed up
-	Silent    int           // of those, not answered
-	Wrong     int           // of those, answered and not good, while scores were not frozen
-	Low, High Extremes
+	Sample
+	Score, Step float64       // after the check, and what it added
+	Frozen      bool          // while scores were
+	For         time.Duration // 0: one check; else how much time is summed up
+	Checks      int           // 1, or how many were summed up
+	Silent      int           // of those, not answered
+	Wrong       int           // of those, answered and not good, while scores were not frozen
+	Low, High   Extremes
 }
 
 // Extremes are the least or the most of what a Point sums up. Of one check
@@ -41,9 +36,9 @@ func (s *Sample) Timed() bool {
 	return s.Outcome == Answered && s.Kiss == "" && (s.Invalid == "" || s.RTT > 0 || s.Offset != 0)
 }
 
-// pointOf is one check as a Point.
-func pointOf(s Scored) Point {
-	p := Point{Scored: s}
+// pointOf is the last check of a Row as a Point.
+func pointOf(r *Row) Point {
+	p := Point{Sample: r.Sample, Score: r.Score, Step: r.Step, Frozen: r.Frozen}
 	p.sumUpOne()
 	return p
 }

@@ -12,11 +12,11 @@ func TestRollSumsUp(t *testing.T) {
 	start := testEpoch.Truncate(RollFor)
 	at := func(minutes int, s Sample, score, step float64, vantage string) Point {
 		s.Time, s.Vantage = start.Add(time.Duration(minutes)*time.Minute), vantage
-		return pointOf(Scored{Sample: s, Score: score, Step: step})
+		return pointOf(&Row{Sample: s, Score: score, Step: step})
 	}
 	slow := off(4 * time.Millisecond)
 	slow.RTT, slow.Stratum, slow.Lost = 3*time.Millisecond, 5, 1
-	old := Point{Scored: Scored{Score: 7}, For: RollFor, Checks: 9}
+	old := Point{Score: 7, For: RollFor, Checks: 9}
 	got := roll([]Point{old,
 		at(1, off(2*time.Millisecond), 10, 1, "fra"), at(2, slow, 11, 1, "fra"), at(3, off(-time.Millisecond), 3, 1, "tyo"),
 		at(9, mute(), 6, -5, "fra"), at(10, mute(), 1, -5, "fra"), at(10, kiss("RATE"), 0, -3.5, "tyo")})
@@ -62,7 +62,7 @@ func TestTimed(t *testing.T) {
 		}
 		var sum Sum
 		for range 9 {
-			p := pointOf(Scored{Sample: c.s})
+			p := pointOf(&Row{Sample: c.s})
 			sum.Add(&p)
 		}
 		if p := sum.Point(); p.Timed() != c.want || p.Offset != c.s.Offset {
@@ -70,7 +70,7 @@ func TestTimed(t *testing.T) {
 		}
 	}
 	far := off(-60 * 365 * dayLength)
-	if got := roll(slices.Repeat([]Point{pointOf(Scored{Sample: far})}, 6)); len(got) != 1 || got[0].Offset != far.Offset || got[0].Wrong != 6 {
+	if got := roll(slices.Repeat([]Point{pointOf(&Row{Sample: far})}, 6)); len(got) != 1 || got[0].Offset != far.Offset || got[0].Wrong != 6 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -93,10 +93,9 @@ func (h *History) waiting(addr netip.Addr) (points []Point) {
 	var c coder
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, samples := range [][]Scored{h.writing, h.samples} {
+	for _, samples := range [][]Point{h.writing, h.samples} {
 		for i := range samples {
-			if samples[i].Addr == addr {
-				p := pointOf(samples[i])
+			if p := samples[i]; p.Addr == addr {
 				c.last = c.pack(&p)
 				c.unpack(&p, addr)
 				points = append(points, p)

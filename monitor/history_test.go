@@ -81,7 +81,7 @@ func TestHistoryKeeps(t *testing.T) {
 	if len(all) != n+1 || !slices.IsSortedFunc(all, func(a, b Point) int { return a.Time.Compare(b.Time) }) {
 		t.Fatalf("%d samples, want %d in order of time", len(all), n+1)
 	}
-	if want := pointOf(Scored{rows[0].Sample, 1, 1, false}); all[0] != want {
+	if want := pointOf(&rows[0]); all[0] != want {
 		t.Errorf("%+v\n%+v", all[0], want)
 	}
 	if some := read(t, h, addr(1), rows[2].Time, rows[5].Time); len(some) != 4 || some[1].Vantage == some[2].Vantage {
@@ -406,7 +406,7 @@ func TestHistoryHangs(t *testing.T) {
 	}
 }
 
-func (h *History) beingWritten() []Scored {
+func (h *History) beingWritten() []Point {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.writing

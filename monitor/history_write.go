@@ -25,7 +25,7 @@ func (h *History) Put(r Row) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.rows[r.Key()] = r
-	h.samples = append(h.samples, Scored{r.Sample, r.Score, r.Step, r.Frozen})
+	h.samples = append(h.samples, pointOf(&r))
 	h.trim()
 }
 
@@ -94,7 +94,7 @@ func (h *History) flush() error {
 	return err
 }
 
-func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []Scored) error {
+func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []Point) error {
 	b := tx.Bucket(bucketRows)
 	for k, r := range rows {
 		v, err := json.Marshal(r)
@@ -107,9 +107,9 @@ func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []Scored) error {
 	}
 	type place struct{ day, addr string }
 	groups := map[place][]Point{}
-	for _, s := range samples {
-		at := place{string(dayKey(s.Time)), string(addrPrefix(s.Addr))}
-		groups[at] = append(groups[at], pointOf(s))
+	for i := range samples {
+		at := place{string(dayKey(samples[i].Time)), string(addrPrefix(samples[i].Addr))}
+		groups[at] = append(groups[at], samples[i])
 	}
 	for at, points := range groups {
 		day, err := tx.Bucket(bucketOpen).CreateBucketIfNotExists([]byte(at.day))
