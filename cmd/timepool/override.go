@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -185,7 +186,7 @@ func (n *node) overlay(g generation) error {
 		return err
 	}
 	if lines := zones.Diff(before, g.registry); len(lines) > 0 {
-		n.log.Info("states changed", "changes", lines)
+		n.log.Info("states changed", "changes", strings.Join(lines, "; "))
 	}
 	return nil
 }
