@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"encoding/binary"
+	"hash/fnv"
 	"math"
 	"net/netip"
 	"slices"
@@ -195,14 +196,11 @@ func seconds(d time.Duration) uint32 { return uint32(min(d/time.Second, math.Max
 // hash is FNV-1a over the parts, each ended by a zero octet, and mixed: FNV
 // alone hardly moves its high bits for short names.
 func hash(parts ...string) uint64 {
-	h := uint64(0xCBF29CE484222325)
+	h := fnv.New64a()
 	for _, p := range parts {
-		for i := range len(p) {
-			h = (h ^ uint64(p[i])) * 0x100000001B3
-		}
-		h *= 0x100000001B3
+		h.Write([]byte(p + "\x00"))
 	}
-	return mix(h)
+	return mix(h.Sum64())
 }
 
 // mix is the finalizer of SplitMix64: each bit of x moves about half of the

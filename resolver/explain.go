@@ -179,16 +179,14 @@ func sortByKm(list []Candidate) {
 // ring was parted so that every answer spans enough sites.
 func (t *terms) wanting(hosts int, speed uint64, spots int) string {
 	var below []string
-	for _, f := range []struct {
-		name       string
-		have, want uint64
-	}{
-		{"floor", uint64(hosts), uint64(t.need)}, {"floor_netspeed", speed, uint64(t.speed)}, {"min_sites", uint64(spots), uint64(t.sites)},
-	} {
-		if f.have < f.want {
-			below = append(below, fmt.Sprintf("%d of %s %d", f.have, f.name, f.want))
+	short := func(floor string, have, want int) {
+		if have < want {
+			below = append(below, fmt.Sprintf("%d of %s %d", have, floor, want))
 		}
 	}
+	short("floor", hosts, t.need)
+	short("floor_netspeed", int(speed), t.speed)
+	short("min_sites", spots, t.sites)
 	if below == nil {
 		return fmt.Sprintf("as near, parted to have min_sites %d in every answer", t.sites)
 	}
@@ -199,18 +197,19 @@ func typeName(family int) string { return dns.TypeToString[rrtypes[family]] }
 
 // absence tells why an address is in no answer of any client.
 func (s *Snapshot) absence(m *zones.Member, a netip.Addr) string {
-	switch score := s.scores[a]; {
+	score := s.scores[a]
+	told := fmt.Sprintf("score %.1f", score.Value)
+	switch {
 	case m.State != zones.Active && m.State != zones.Fallback:
 		return because("state "+m.State.String(), m.Reason)
 	case m.Netspeed <= 0:
 		return "netspeed 0: only probed"
 	case score.Standing == zones.Resort:
-		return because(fmt.Sprintf("score %.1f, silent, kept as a last resort", score.Value), score.Why)
+		told += ", silent, kept as a last resort"
 	case strings.Contains(score.Why, "score"):
 		return score.Why
-	default:
-		return because(fmt.Sprintf("score %.1f", score.Value), score.Why)
 	}
+	return because(told, score.Why)
 }
 
 // because is "what: why", or what alone.

@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"fmt"
 	"iter"
 	"maps"
 	"net"
@@ -85,27 +84,25 @@ func (s *Snapshot) current(query *dns.Msg) bool {
 
 // copyZone sends the zone that was granted. False means that the connection
 // shall be closed.
-func (l *tcpLoop) copyZone(conn net.Conn, client netip.Addr, c *copying) bool {
+func (l *tcpLoop) copyZone(conn net.Conn, client netip.Addr, c *copying) (ok bool) {
 	log := l.server.cfg.Log.With("client", client, "zone", dotted(c.from.apexes[c.apex].wire), "serial", c.from.Serial)
-	err := func() (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				l.tally.count(Panicked)
-				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			}
-		}()
-		view, err := l.server.standby(c.from)
-		if err == nil {
-			err = c.send(view, conn, l.server.cfg.TCP.Transfer)
+	defer func() {
+		if p := recover(); p != nil {
+			l.tally.count(Panicked)
+			log.Error("a transfer panicked", "panic", p, "stack", string(debug.Stack()))
 		}
-		return err
+		c.from = nil
 	}()
-	if c.from = nil; err != nil {
-		log.Warn("transfer failed", "error", err)
-	} else {
-		log.Info("zone transferred")
+	view, err := l.server.standby(c.from)
+	if err == nil {
+		err = c.send(view, conn, l.server.cfg.TCP.Transfer)
 	}
-	return err == nil
+	if err != nil {
+		log.Warn("transfer failed", "error", err)
+		return false
+	}
+	log.Info("zone transferred")
+	return true
 }
 
 // send sends the zone in view, in as many messages as it takes: each signed when
