@@ -155,3 +155,12 @@ func TestNodePageTellsOfItself(t *testing.T) {
 		}
 	}
 }
+
+// The page of names tells somebody's answer also where no site has a network.
+func TestZonePageWithoutNetworks(t *testing.T) {
+	asked := ""
+	pageOf(t, pool(), Options{Explain: func(client, name string) (any, error) { asked = client + " " + name; return nil, nil }}, "/zone?name=europe")
+	if asked != "0.0.0.0/0 europe" {
+		t.Errorf("asked %q", asked)
+	}
+}

@@ -36,11 +36,14 @@ const mostTold = 6000
 func (p pages) zone(w http.ResponseWriter, r *http.Request, v View) {
 	name := r.URL.Query().Get("name")
 	b := names{Name: name, From: r.URL.Query().Get("from"), Groups: namesOf(v.Registry), Places: placesOf(v.Registry)}
-	if b.From == "" && len(b.Places) > 0 {
-		b.From = b.Places[0].Client
+	if b.From == "" {
+		b.From = "0.0.0.0/0" // wherever that is, somebody is told
+		if len(b.Places) > 0 {
+			b.From = b.Places[0].Client
+		}
 	}
 	code := http.StatusOK
-	if p.Explain != nil && b.From != "" {
+	if p.Explain != nil {
 		if b.Here, b.Fault = p.Explain(b.From, name); b.Fault != nil {
 			code = http.StatusNotFound
 		}
