@@ -48,14 +48,16 @@ func (a *asked) line() string {
 // overrideView is an override as it is listed.
 type overrideView struct {
 	zones.Override
-	Asked *asked `json:"asked,omitempty"` // with Active: null until its responder came
+	Asked *asked `json:"asked,omitempty"` // while it counts and is Active: null until its responder came
 }
 
 func (n *node) overrides() []overrideView {
 	views := []overrideView{}
-	for _, o := range n.inForce.Load().record {
+	record := n.inForce.Load().record
+	current := zones.Current(record, time.Now())
+	for _, o := range record {
 		v := overrideView{Override: o}
-		if last, ok := n.asked.Load(o.Member); ok && o.Active && o.At.Before(last.(asked).At) {
+		if last, ok := n.asked.Load(o.Member); ok && o.Active && o.At.Before(last.(asked).At) && slices.Contains(current, o) {
 			a := last.(asked)
 			v.Asked = &a
 		}

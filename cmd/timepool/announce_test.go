@@ -95,6 +95,9 @@ members: [{name: a, addresses: [127.90.0.1], site: fra}, {name: b, addresses: [1
 		t.Fatal(err)
 	}
 	drained(a, false)
+	if was := n.overrides()[0]; !was.Active || was.Asked != nil {
+		t.Errorf("who asks is told of a drain that is over: %+v", was)
+	}
 
 	// Nobody without a token of a member, and no word over plain HTTP.
 	for _, token := range []string{"", "short", "cccccccccccccccc", "a"} {
