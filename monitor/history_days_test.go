@@ -7,8 +7,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // keeper is a History whose time the test makes pass.
@@ -183,6 +186,67 @@ func TestHistoryBackup(t *testing.T) {
 	defer kept.Close()
 	if checks, _, _ := span(t, kept, addr(1)); checks != 30*60 {
 		t.Errorf("%d checks", checks)
+	}
+}
+
+// A backup is put back when it is whole to the last chunk, and nobody uses what
+// it replaces.
+func TestRestore(t *testing.T) {
+	h, now := keeper(t, HistoryOptions{})
+	live(t, h, now, []netip.Addr{addr(1)}, time.Minute, 30*time.Hour)
+	var b bytes.Buffer
+	if err := h.Backup(&b); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path, backup := filepath.Join(dir, "timepool.db"), filepath.Join(dir, "backup")
+	take := func(content []byte) error {
+		if err := os.WriteFile(backup, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return Restore(path, backup)
+	}
+	var chunk []byte
+	if err := h.view(func(tx *bolt.Tx) error {
+		chunk = bytes.Clone(tx.Bucket(bucketRaw).Bucket(dayKey(now.Add(-dayLength))).Get(addrPrefix(addr(1))))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	torn := bytes.Clone(b.Bytes())
+	torn[bytes.Index(torn, chunk)+len(chunk)/2] ^= 1
+	for name, content := range map[string][]byte{"a damaged chunk": torn, "nothing": nil, "a part": torn[:len(torn)/2], "text": []byte("zone: {}")} {
+		if err := take(content); err == nil || !strings.Contains(err.Error(), backup) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if left, _ := filepath.Glob(path + "*"); left != nil {
+		t.Errorf("left behind: %v", left)
+	}
+	if err := take(b.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := OpenHistory(path, HistoryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checks, _, _ := span(t, kept, addr(1)); checks != 30*60 {
+		t.Errorf("%d checks", checks)
+	}
+	if err := take(b.Bytes()); err == nil || !strings.Contains(err.Error(), "another timepool uses "+path) {
+		t.Errorf("while it is used: %v", err)
+	}
+	if err := kept.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(b.Bytes()); err != nil {
+		t.Errorf("in the place of a damaged one: %v", err)
+	}
+	if aside, err := os.ReadFile(path + ".replaced"); err != nil || string(aside) != "torn" {
+		t.Errorf("what was replaced: %q, %v", aside, err)
 	}
 }
 

@@ -9,10 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // recover makes a new store of what is whole in a damaged one, which is set
@@ -117,12 +115,11 @@ func Restore(path, backup string) error {
 	}
 	_ = h.Close()
 	if _, err := os.Stat(path); err == nil {
-		db, err := bolt.Open(path, 0o640, &bolt.Options{Timeout: time.Second, ReadOnly: true})
-		if errors.Is(err, bolterrors.ErrTimeout) {
-			return fmt.Errorf("a timepool uses %s: stop it first", path)
-		}
-		if err == nil { // a damaged one may be replaced as well
-			defer db.Close()
+		old := &History{path: path}
+		if err := old.bolt(true); err == nil {
+			defer old.db.Close()
+		} else if !errors.As(err, new(damage)) { // a damaged one may be replaced as well
+			return fmt.Errorf("backup %s is not taken: %w", backup, err)
 		}
 	}
 	return replace(made, path, path+".replaced")

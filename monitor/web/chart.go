@@ -164,9 +164,9 @@ func (d *drawing) drawScore(all []monitor.Point, each time.Duration, x func(time
 	d.Score = line.String()
 }
 
-// drawOffsets makes a mark for each column, by the worst that was in it: a dot,
-// a triangle where the clock was measured wrong, a cross in its own lane where
-// no answer came, a diamond while scores were frozen. A bar is from the least
+// drawOffsets makes a mark for each column, by the worst that was in it: a
+// triangle where the clock was measured wrong, a diamond while scores were
+// frozen, or a dot, and a cross in its own lane where no answer came. A bar is from the least
 // to the largest offset. The axis is linear near zero and logarithmic beyond.
 func (d *drawing) drawOffsets(all []monitor.Point, each time.Duration, x func(time.Time) float64) {
 	y := d.offsetAxis(all)
@@ -185,10 +185,10 @@ func (d *drawing) drawOffsets(all []monitor.Point, each time.Duration, x func(ti
 		}
 		mean := y(p.Offset)
 		switch {
-		case p.Frozen:
-			fmt.Fprintf(&frozen, "M%.1f %.1fl3 3-3 3-3-3z", at, mean-3)
 		case p.Wrong > 0:
 			fmt.Fprintf(&wrong, "M%.1f %.1fl3.4 6h-6.8z", at, mean-3.6)
+		case p.Frozen:
+			fmt.Fprintf(&frozen, "M%.1f %.1fl3 3-3 3-3-3z", at, mean-3)
 		default:
 			fmt.Fprintf(&good, "M%.1f %.1fh0", at, mean)
 		}

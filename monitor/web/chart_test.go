@@ -132,3 +132,25 @@ func TestTimeTicks(t *testing.T) {
 		}
 	}
 }
+
+// A column is marked by the worst that was in it.
+func TestMarks(t *testing.T) {
+	from, c := time.Unix(1e9, 0), monitor.Sample{Outcome: monitor.Answered, Offset: time.Second, RTT: time.Millisecond}
+	for want, checks := range map[string][]monitor.Point{
+		"good":   {{Sample: c, Checks: 1}},
+		"frozen": {{Sample: c, Checks: 1}, {Sample: c, Checks: 1, Frozen: true}},
+		"wrong":  {{Sample: c, Checks: 1, Frozen: true}, {Sample: c, Checks: 1, Wrong: 1}, {Sample: c, Checks: 1}},
+	} {
+		columns := newColumns(from, from.Add(time.Minute), time.Minute)
+		for i := range checks {
+			checks[i].Time = from.Add(time.Duration(i) * time.Second)
+			columns.add(&checks[i])
+		}
+		d := draw(spans[0], columns)
+		for kind, path := range map[string]string{"good": d.Good, "wrong": d.Wrong, "frozen": d.Frozen} {
+			if (path != "") != (kind == want) {
+				t.Errorf("%s: the path of %s is %q", want, kind, path)
+			}
+		}
+	}
+}

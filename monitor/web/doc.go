@@ -9,7 +9,9 @@
 //	/node                  own clock, registry, build, reloads, warnings
 //	/api/v1/members        JSON array, as `timepool members -o json` prints it
 //	/api/v1/members/NAME   the same, one member's addresses
-//	/api/v1/status         the node: serial, generation, who is in, warnings
+//	/api/v1/status         the node, as `timepool status -o json` prints it
+//	/api/v1/explain        what a client is handed out; ?client=10.16.0.0/16&name=europe
+//	/scores/ADDR/log, json checks in the NTP Pool's shapes; ?limit=, since=, monitor=
 //	/metrics               for Prometheus; Options.Metrics serves it
 //	/healthz               200 while the process answers
 //	/readyz                200 once it should be asked and does answer DNS, else 503 and why
