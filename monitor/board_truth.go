@@ -35,7 +35,7 @@ func (b *Board) Truth() Truth {
 		if s, at := b.speaks(i, now); s != nil {
 			index[i] = len(ws)
 			slack := claimSlack + time.Duration(drift*float64(now.Sub(at)))
-			ws = append(ws, witness{b.hosts[i].name, s.Offset, max(0, s.RootDistance) + slack, s.Leap, s.Stratum, s.RefID, -1})
+			ws = append(ws, witness{b.hosts[i].name, s.Offset, max(0, s.RootDistance) + slack, s.Leap, s.Stratum, s.RefID, -1, b.hosts[i].smears && b.smearing(s.Time)})
 		}
 	}
 	for i := range ws {

@@ -26,7 +26,8 @@ type witness struct {
 	offset, distance time.Duration // its interval, seen from our clock
 	leap, stratum    uint8
 	refid            uint32
-	follows          int // index of the witness that refid names; −1: none
+	follows          int  // index of the witness that refid names; −1: none
+	smears           bool // now, as the registry says
 }
 
 // claimSlack widens every interval: by what hosts claim less than they are off.
@@ -97,7 +98,7 @@ func (t *Truth) leaps(ws []witness) {
 	var smears []string
 	for _, w := range ws {
 		says[w.leap&3] = append(says[w.leap&3], w.name)
-		if saysSmear(w.refid) || w.refid == 0x7F7F01FF { // chronyd while it smooths time
+		if w.smears || saysSmear(w.refid) || w.refid == 0x7F7F01FF { // chronyd while it smooths time
 			smears = append(smears, w.name)
 		}
 	}
