@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -68,4 +70,22 @@ func TestAlertsHaveRunbooks(t *testing.T) {
 func TestPromtoolTestsRules(t *testing.T) {
 	promtool(t, "", "check", "rules", "../../deploy/prometheus/rules.yaml")
 	promtool(t, "", "test", "rules", "../../deploy/prometheus/rules_test.yaml")
+}
+
+// What faces NTP clients, and what reads the clock for it, is as confined as
+// systemd can tell: an exposure of 1.5 at most.
+func TestResponderUnitsAreConfined(t *testing.T) {
+	units, err := filepath.Glob("../../deploy/systemd/timepool-respond*.service")
+	if err != nil || len(units) != 2 {
+		t.Fatal(units, err)
+	}
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("needs systemd-analyze")
+	}
+	for _, unit := range units {
+		out, err := exec.Command("systemd-analyze", "security", "--offline=yes", "--threshold=15", "--no-pager", unit).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "Overall exposure level") {
+			t.Errorf("%s: %v\n%s", unit, err, out)
+		}
+	}
 }
