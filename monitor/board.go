@@ -17,8 +17,9 @@ type BoardOptions struct {
 	Interval time.Duration // between two checks of one address; default 64 s
 	Rows     []Row         // what History kept; their age is read off the wall clock, once
 
-	// Keep is handed every Row that changed, in order. It is called under the
-	// Board's lock: it must neither block nor call the Board. nil: none.
+	// Keep is handed the Row after every check, in order, once it is decided
+	// whether that counts. It is called under the Board's lock: it must neither
+	// block nor call the Board. nil: none.
 	Keep func(Row)
 	// Own reports whether an address is this host's, whose clock cannot vouch
 	// for itself. nil: the interfaces are asked at every Watch.
@@ -38,7 +39,7 @@ type BoardOptions struct {
 
 // Board owns the latest Row of every (address, vantage) and folds them into
 // Scores. All its decisions are pure functions of those Rows: After, Merge,
-// Stand and the doubts of clock.go. Methods are safe for concurrent use.
+// Stand, and the doubts and votes of network.go and clock.go. Methods are safe for concurrent use.
 type Board struct {
 	o       BoardOptions
 	changed chan struct{}
@@ -53,6 +54,8 @@ type Board struct {
 	stepBy       time.Duration
 	wall, wallAt time.Time // Wall when last asked, and Now then
 	references   []*reference
+	waiting      map[netip.Addr]bool // whose entries hold checks back
+	vouched      vouched
 	quiet        map[string]bool // sites most of whose members fell silent together
 	looked       time.Time       // when doubt last looked at all hosts
 	reached      bool            // a watched address has been at 10
@@ -62,10 +65,8 @@ type Board struct {
 	early        int  // watched addresses that are In early
 	moved        bool // some Standing changed since the last signal
 
-	frozen  string        // why nothing is scored; "" when it is
-	votes   int           // hosts that vouched for the clock when last asked
-	elapsed time.Duration // time not frozen, up to mark
-	mark    time.Time
+	freezes [2]freeze // by family
+	votes   int       // hosts that vouched for the clock when last asked
 }
 
 // entry is one Row and what this process knows about when it came.
@@ -75,11 +76,7 @@ type entry struct {
 	at    time.Duration // … this time of the Board's clock
 	first time.Duration // when the first check was, on that clock
 	heard time.Time     // when this process last got a check; zero: never
-
-	// What a freeze goes back to: checks of the last minutes that were not good
-	// may be our own fault, before enough of them came together to tell.
-	before Row
-	slid   time.Time // when the run of checks that are not good began; zero: none
+	held  []held        // checks that do not count yet, oldest first
 }
 
 // verdict is what stands for a watched address.
@@ -88,7 +85,6 @@ type verdict struct {
 	early    bool
 	since    time.Time
 	host     int  // index into Board.hosts
-	look     int  // it would be out, but waits for a check more than these; 0: it does not
 	servable bool // the registry wants it handed out
 	paused   bool // nor does its score move
 }
@@ -112,13 +108,16 @@ func NewBoard(o BoardOptions) *Board {
 	if o.Wall == nil {
 		o.Wall = func() time.Time { return o.Now().Round(0) }
 	}
-	b := &Board{o: o, changed: make(chan struct{}, 1), entries: map[netip.Addr][]*entry{}, mark: o.Now()}
+	now := o.Now()
+	b := &Board{
+		o: o, changed: make(chan struct{}, 1), entries: map[netip.Addr][]*entry{}, waiting: map[netip.Addr]bool{},
+		freezes: [2]freeze{{mark: now}, {mark: now}}, step: now, wall: o.Wall(), wallAt: now,
+	}
 	for _, r := range o.Rows {
 		e := b.entry(r.Key())
-		e.row, e.age, e.first = r, max(0, b.mark.Sub(r.Time)), -max(0, b.mark.Sub(r.First))
+		e.row, e.age, e.first = r, max(0, now.Sub(r.Time)), -max(0, now.Sub(r.First))
 	}
 	b.o.Rows = nil
-	b.step, b.wall, b.wallAt = b.mark, o.Wall(), b.mark
 	for _, a := range o.References {
 		b.references = append(b.references, &reference{addr: a})
 	}
@@ -149,7 +148,7 @@ func (b *Board) Watch(reg *zones.Registry) {
 		for _, a := range m.Addresses {
 			v := &verdict{since: now.Round(0), host: len(b.hosts) - 1, servable: m.Servable(), paused: m.Paused}
 			if was := old[a]; was != nil {
-				v.standing, v.since, v.look = was.standing, was.since, was.look
+				v.standing, v.since = was.standing, was.since
 			}
 			b.watched[a] = v
 			if id := refIDOf(a); id != 0 {
@@ -184,7 +183,9 @@ func (b *Board) resume(a netip.Addr, v *verdict) {
 	}
 }
 
-// Record moves the Row of the sample's address on and returns it.
+// Record takes a check in and returns the Row of its address. One that is not
+// good moves the Row as soon as the others have vouched that it is not our own
+// fault (held.go).
 func (b *Board) Record(s Sample) Row {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -192,14 +193,15 @@ func (b *Board) Record(s Sample) Row {
 	s.Vantage = b.o.Vantage
 	e := b.entry(Key{s.Addr, s.Vantage})
 	v := b.watched[s.Addr]
-	prev, first := e.row, e.heard.IsZero()
+	first := e.heard.IsZero()
 	b.unsmear(&s, v != nil && b.hosts[v.host].smears)
 	e.row.Sample, e.heard = s, now
 	b.stepped(now)
+	refers := false
 	for _, r := range b.references {
 		if r.addr == s.Addr {
 			r.hear(&s, now)
-			b.doubt(now, false)
+			refers = true
 		}
 	}
 	if v != nil {
@@ -211,44 +213,19 @@ func (b *Board) Record(s Sample) Row {
 			s.Invalid = b.loop(&s, v.host, now)
 			e.row.Sample = s
 		}
-		// A good check sows no doubt, so most cost no look at all the others.
-		if b.frozen != "" || first || !prev.After(s, b.profile, false).Good {
-			b.doubt(now, false)
-		}
 	}
-	e.row = e.row.After(s, b.profile, b.frozen != "" || v != nil && v.paused)
-	e.arrived(b.clock(now), now, prev)
-	b.keep(e.row)
-
-	switch {
-	case v == nil:
-	case was.frozen != (b.frozen != ""), e.row.Reached && !b.reached:
+	h := held{Sample: s, at: now, suspect: suspectOf(s, b.profile)}
+	e.held = append(e.held, h)
+	// A good check sows no doubt, so most cost no look at all the others.
+	if b.state().frozen != [2]bool{} || first || refers || h.suspect != nobody || len(b.waiting) > 0 {
+		b.doubt(now, false)
+	}
+	b.release(e, now)
+	if e.row.Reached && !b.reached {
 		b.settle(now)
-	default:
-		b.judge(s.Addr, v, now)
 	}
 	b.tell(was)
 	return e.row
-}
-
-// arrived notes when the entry's row came, and from what it slid if it did. A
-// check that did not count makes the row no younger, and no older either: it
-// was on our side that nothing could be measured.
-func (e *entry) arrived(clock time.Duration, now time.Time, prev Row) {
-	e.at = clock
-	if e.row.Checks == prev.Checks || e.row.Frozen {
-		return
-	}
-	e.age = 0
-	if e.row.Checks == 1 {
-		e.first = clock
-	}
-	switch {
-	case e.row.Good:
-		e.slid = time.Time{}
-	case e.slid.IsZero():
-		e.before, e.slid = prev, now
-	}
 }
 
 // Run re-judges once a second, because time alone changes verdicts: rows grow
@@ -261,12 +238,16 @@ func (b *Board) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
-			b.mu.Lock()
-			now, was := b.o.Now(), b.state()
-			b.doubt(now, true)
-			b.settle(now)
-			b.tell(was)
-			b.mu.Unlock()
+			b.tick()
 		}
 	}
+}
+
+func (b *Board) tick() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now, was := b.o.Now(), b.state()
+	b.doubt(now, true)
+	b.settle(now)
+	b.tell(was)
 }

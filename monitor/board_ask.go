@@ -39,10 +39,10 @@ func (b *Board) Rows() []Row {
 func (b *Board) Scores() zones.Scores {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	clock := b.clock(b.o.Now())
+	now := b.o.Now()
 	scores := make(zones.Scores, len(b.watched))
 	for a, v := range b.watched {
-		m, ok := Merge(b.aged(a, clock), b.o.Interval)
+		m, ok := Merge(b.aged(a, now), b.o.Interval)
 		if !ok {
 			if e := b.find(Key{a, b.o.Vantage}); e != nil {
 				m.Row = e.row
@@ -71,7 +71,8 @@ func (b *Board) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.state()
-	st := Status{Frozen: s.frozen, Booting: s.booting, Resort: s.resort, Warning: b.frozen, Truth: truth}
+	st := Status{Frozen: s.frozen == [2]bool{true, true}, Booting: s.booting, Resort: s.resort, Truth: truth}
+	st.Warning = cmp.Or(b.freezes[0].why, b.freezes[1].why)
 	if s.unvouched {
 		st.Warning = fmt.Sprintf("only %d of the 3 members needed can vouch for the clock of this node", b.votes)
 	}

@@ -1,8 +1,8 @@
 package monitor
 
 import (
+	"cmp"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/timepool/timepool/zones"
@@ -10,12 +10,11 @@ import (
 
 // The methods here are called with the lock held.
 
-// doubt decides whether this vantage trusts itself, from fresh checks only.
-// When it begins to doubt, it takes back what the last checks did to those
-// that were good before: that was the first we saw of our own fault.
+// doubt decides whether this vantage trusts itself, from fresh checks only, and
+// lets what was held back count, or not, as far as that is clear now.
 //
 // With very many hosts a look at all of them is put off for a moment, unless it
-// must be now: taking back mends what comes between.
+// must be now: what is not good waits for it.
 func (b *Board) doubt(now time.Time, must bool) {
 	if n := time.Duration(len(b.hosts)); !must && n > 1000 && now.Sub(b.looked) < n*20*time.Microsecond {
 		return
@@ -24,43 +23,58 @@ func (b *Board) doubt(now time.Time, must bool) {
 	b.stepped(now)
 	hosts := b.voters(now)
 	b.quiet = b.quietSites(hosts)
-	why := b.clockDoubt(hosts, now)
-	if down := networkDown(hosts); down != "" && !slices.ContainsFunc(b.references, func(r *reference) bool { return !r.at.IsZero() && now.Sub(r.at) <= b.fresh() }) {
-		why = down
+	clock := b.clockDoubt(hosts, now)
+	for f, network := range networkDown(hosts) {
+		b.freezes[f].set(cmp.Or(network, clock), now)
 	}
-	begins := why != "" && b.frozen == ""
-	if begins || why == "" && b.frozen != "" {
-		b.elapsed, b.mark = b.clock(now), now
-	}
-	b.frozen = why
-	if !begins {
-		return
-	}
-	for a := range b.watched {
-		e := b.find(Key{a, b.o.Vantage})
-		if e != nil && !e.slid.IsZero() && now.Sub(e.slid) <= b.fresh() {
-			e.row, e.slid = e.before.After(e.row.Sample, b.profile, true), time.Time{}
-			b.keep(e.row)
-		}
+	b.vouched = b.vouch(hosts, now)
+	for a := range b.waiting {
+		b.release(b.find(Key{a, b.o.Vantage}), now)
 	}
 }
 
-// voters boils the fresh checks of each host down.
+// vouch tells up to when checks may count. None waits longer than its evidence
+// may take: then those that have not spoken are not asked any more.
+func (b *Board) vouch(hosts []voter, now time.Time) vouched {
+	v := vouched{clock: clockVouched(hosts, now), network: networkVouched(hosts, now)}
+	longest := now.Add(-b.fresh())
+	for f := range v.network {
+		v.network[f] = later(v.network[f], longest)
+	}
+	if len(b.references) > 0 {
+		v.clock = referencesVouched(b.references)
+		longest = now.Add(-max(referenceKept, b.fresh()))
+	}
+	v.clock = later(v.clock, longest)
+	return v
+}
+
+// voters boils the fresh checks of each host down, and then of the references
+// that are not members too.
 func (b *Board) voters(now time.Time) []voter {
-	hosts := make([]voter, len(b.hosts))
+	hosts := make([]voter, len(b.hosts), len(b.hosts)+len(b.references))
 	for i, h := range b.hosts {
-		hosts[i].own = h.own
+		hosts[i].mute = h.own || h.paused // its clock is ours; or whatever happens to it is meant
 		for _, a := range h.addrs {
-			e := b.find(Key{a, b.o.Vantage})
-			if e != nil && b.isFresh(e, now) {
-				hosts[i].hear(&e.row.Sample)
-			}
+			b.listen(&hosts[i], a, now)
 		}
-		if h.paused { // whatever happens to it is meant
-			hosts[i].silent, hosts[i].unmeasured, hosts[i].valid = false, false, false
+	}
+	for _, r := range b.references {
+		if b.watched[r.addr] == nil {
+			v := voter{reference: true}
+			b.listen(&v, r.addr, now)
+			hosts = append(hosts, v)
 		}
 	}
 	return hosts
+}
+
+// listen adds the fresh check of an address to its host's.
+func (b *Board) listen(v *voter, a netip.Addr, now time.Time) {
+	v.path[family(a)].asked = true
+	if e := b.find(Key{a, b.o.Vantage}); e != nil && b.isFresh(e, now) {
+		v.hear(&e.row.Sample, family(a), e.heard)
+	}
 }
 
 // quietSites returns the sites of which more than half of those that are In, and
@@ -71,7 +85,7 @@ func (b *Board) quietSites(hosts []voter) map[string]bool {
 		for _, a := range h.addrs {
 			if v := b.watched[a]; v.standing == zones.In && v.servable {
 				in[h.site]++
-				if hosts[i].silent && !hosts[i].answered {
+				if hosts[i].silent() {
 					silent[h.site]++
 				}
 				break
@@ -110,11 +124,10 @@ func (b *Board) settle(now time.Time) {
 // judge brings one verdict up to date.
 func (b *Board) judge(a netip.Addr, v *verdict, now time.Time) {
 	standing, early := zones.Out, false
-	if m, ok := Merge(b.aged(a, b.clock(now)), b.o.Interval); ok {
+	if m, ok := Merge(b.aged(a, now), b.o.Interval); ok {
 		// The first at 10 ends the start for newcomers, not for those it let in.
 		standing = Stand(m, !b.reached || v.early)
 		early = standing == zones.In && !m.In
-		standing = b.secondLook(v, m, standing)
 	}
 	if standing == v.standing && early == v.early {
 		return
@@ -125,23 +138,6 @@ func (b *Board) judge(a netip.Addr, v *verdict, now time.Time) {
 	}
 	v.standing, v.early = standing, early
 	b.count(v, 1)
-}
-
-// secondLook keeps a member in that fell silent together with most of its site:
-// that is the path more often than the clocks. It stays if its next check is
-// good. One that was measured wrong has no such grace.
-func (b *Board) secondLook(v *verdict, m Merged, standing zones.Standing) zones.Standing {
-	falls := v.standing == zones.In && !v.early && standing != zones.In && !m.Wrong
-	switch {
-	case !falls:
-		v.look = 0
-	case v.look == 0 && m.Missed > 0 && b.quiet[b.hosts[v.host].site]:
-		v.look = m.Checks
-	}
-	if falls && v.look > 0 && (m.Missed == 0 || v.look == m.Checks) {
-		return zones.In
-	}
-	return standing
 }
 
 // count adds a verdict to the sums, or with −1 takes it away.
@@ -155,20 +151,39 @@ func (b *Board) count(v *verdict, n int) {
 }
 
 // aged returns the address's Rows with their ages on the Board's clock.
-func (b *Board) aged(a netip.Addr, clock time.Duration) []Aged {
-	rows := make([]Aged, 0, len(b.entries[a]))
+func (b *Board) aged(a netip.Addr, now time.Time) []Aged {
+	rows, clock := make([]Aged, 0, len(b.entries[a])), b.clock(a, now)
 	for _, e := range b.entries[a] {
 		rows = append(rows, Aged{e.row, e.age + clock - e.at, clock - e.first})
 	}
 	return rows
 }
 
-// clock is the time that passed while not frozen; ages are read off it.
-func (b *Board) clock(now time.Time) time.Duration {
-	if b.frozen != "" {
-		return b.elapsed
+// clock is the time that passed while the address's family was not frozen; ages
+// are read off it.
+func (b *Board) clock(a netip.Addr, now time.Time) time.Duration {
+	return b.freezes[family(a)].clock(now)
+}
+
+// freeze says why the scores of one family stand.
+type freeze struct {
+	why     string        // "" when they move
+	elapsed time.Duration // time they moved, up to mark
+	mark    time.Time
+}
+
+func (f *freeze) set(why string, now time.Time) {
+	if (why == "") != (f.why == "") {
+		f.elapsed, f.mark = f.clock(now), now
 	}
-	return b.elapsed + now.Sub(b.mark)
+	f.why = why
+}
+
+func (f *freeze) clock(now time.Time) time.Duration {
+	if f.why != "" {
+		return f.elapsed
+	}
+	return f.elapsed + now.Sub(f.mark)
 }
 
 func (b *Board) find(k Key) *entry {
@@ -196,14 +211,18 @@ func (b *Board) keep(r Row) {
 }
 
 // state is what Changed watches besides the Standings.
-type state struct{ frozen, booting, resort, unvouched, trusted bool }
+type state struct {
+	frozen                              [2]bool // by family
+	booting, resort, unvouched, trusted bool
+}
 
 func (b *Board) state() state {
+	frozen := [2]bool{b.freezes[0].why != "", b.freezes[1].why != ""}
 	return state{
-		frozen:    b.frozen != "",
+		frozen:    frozen,
 		booting:   b.early > 0,
 		resort:    b.served[zones.In] == 0 && b.served[zones.Resort] > 0,
-		unvouched: b.frozen == "" && b.votes < 3 && len(b.references) == 0 && b.unheard == 0 && len(b.watched) > 0,
+		unvouched: frozen == [2]bool{} && b.votes < 3 && len(b.references) == 0 && b.unheard == 0 && len(b.watched) > 0,
 		trusted:   b.trusted,
 	}
 }

@@ -182,7 +182,7 @@ func TestBoardAgesRowsOut(t *testing.T) {
 func TestBoardFreezesWhenAllAreSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var kept []Row
-		b := NewBoard(BoardOptions{Vantage: "fra", Keep: func(r Row) { kept = append(kept, r) }})
+		b := NewBoard(BoardOptions{Vantage: "fra", Own: func(netip.Addr) bool { return false }, Keep: func(r Row) { kept = append(kept, r) }})
 		b.Watch(pool(4))
 		running(t, b)
 		for range 40 {
@@ -224,21 +224,35 @@ func TestBoardFreezesWhenAllAreSilent(t *testing.T) {
 		}
 		for range 3 { // the third is a second look: most fell silent together
 			b.round(2, mute())
+			b.Record(at(2, good()))
+			b.Record(at(3, mute()))
 		}
-		wantStandings(t, b, "resort resort in in")
+		wantStandings(t, b, "resort resort in resort")
 	})
 }
 
-func TestBoardTakesBackAtOnce(t *testing.T) {
+// Of two the one that is silent waits for what the other has to say.
+func TestBoardOfTwoFallsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBoard(pool(2))
 		for range 14 {
 			b.round(2, good())
 		}
+		time.Sleep(time.Second)
 		b.Record(at(0, mute()))
-		wantStandings(t, b, "resort in")
-		b.Record(at(1, mute()))
 		wantStandings(t, b, "in in")
+		b.Record(at(1, mute()))
+		if wantStandings(t, b, "in in"); !b.Status().Frozen {
+			t.Error("not frozen")
+		}
+		b.round(2, good())
+		time.Sleep(time.Second)
+		b.Record(at(0, mute()))
+		b.Record(at(0, mute()))
+		wantStandings(t, b, "in in")
+		time.Sleep(time.Second)
+		b.Record(at(1, good()))
+		wantStandings(t, b, "resort in")
 	})
 }
 
@@ -429,6 +443,7 @@ func TestBoardWatch(t *testing.T) {
 		}
 		for range 2 {
 			b.Record(at(2, mute()))
+			b.Record(at(1, good()))
 		}
 		if !b.Status().Resort {
 			t.Error("a drained member counts as one that is in")

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -14,22 +15,29 @@ import (
 // as good as theirs; no step of a score turns on 10 ms.
 const slack = 10 * time.Millisecond
 
-// voter is one member host as it bears on whether this vantage is to be
-// trusted: its fresh Rows from here, boiled down.
+// voter is one host as it bears on whether this vantage is to be trusted: its
+// fresh checks from here, boiled down.
 type voter struct {
-	answered, silent, unmeasured bool // some fresh Row is so
-	own                          bool // an address of this host: its clock is ours
-	valid                        bool // there is a valid answer; of several, the one with the smallest root distance:
-	offset, distance             time.Duration
+	mute      bool    // what it does says nothing of us
+	reference bool    // not a member: it has no vote on the clock, but a path
+	path      [2]path // by family
+
+	heard            time.Time // when its vote came, or if it has none its last check
+	valid            bool      // there is a valid answer; of several, the one with the smallest root distance:
+	offset, distance time.Duration
 }
 
-// hear adds a fresh sample of an address of the host.
-func (v *voter) hear(s *Sample) {
-	v.answered = v.answered || s.Outcome == Answered
-	v.silent = v.silent || s.Outcome == Silent
-	v.unmeasured = v.unmeasured || s.Outcome == Unmeasured
-	if valid(s) && (!v.valid || s.RootDistance < v.distance) {
-		v.valid, v.offset, v.distance = true, s.Offset, s.RootDistance
+// votes reports whether the host has a vote on our clock, if it answers.
+func (v *voter) votes() bool { return !v.mute && !v.reference }
+
+// hear adds a fresh sample of an address of the host, which came at that time.
+func (v *voter) hear(s *Sample, family int, at time.Time) {
+	v.path[family].hear(s, at)
+	switch {
+	case valid(s) && (!v.valid || s.RootDistance < v.distance):
+		v.valid, v.offset, v.distance, v.heard = true, s.Offset, s.RootDistance, at
+	case !v.valid:
+		v.heard = later(v.heard, at)
 	}
 }
 
@@ -39,58 +47,96 @@ func valid(s *Sample) bool {
 		s.Stratum > 0 && s.Stratum < 16 && s.RootDistance <= 1500*time.Millisecond
 }
 
-// networkDown tells why nothing that the vantage measures may count, if so:
-// every host is silent, and there are two at least (one that falls silent
-// alone is what monitoring is for), or nothing can be sent at all.
-func networkDown(hosts []voter) string {
-	silent, unmeasured := 0, 0
-	for _, h := range hosts {
-		switch {
-		case h.answered:
-			return ""
-		case h.silent:
-			silent++
-		case h.unmeasured:
-			unmeasured++
-		}
-	}
+// off tells on which side of this voter our clock is off: 1 behind it, −1 ahead
+// of it, 0 neither as far as its interval tells.
+func (v *voter) off() int {
 	switch {
-	case silent >= 2:
-		return "frozen: every member is silent, so the network of this node is in doubt"
-	case silent == 0 && unmeasured > 0:
-		return "frozen: no check can leave this node"
+	case v.offset.Abs() <= v.distance+slack:
+		return 0
+	case v.offset > 0:
+		return 1
 	}
-	return ""
+	return -1
 }
 
-// clockOff tells why the clock of this host is not to be trusted, if so: of at
-// least three hosts a majority has it off, and off to the same side. One vote
-// a host, so that a wrong member with two addresses does not vote twice; and
-// none for this host's own. It also returns the number of votes.
+// poll counts votes on the clock of this host. One vote a host, so that a wrong
+// member with two addresses does not vote twice.
+type poll struct {
+	votes         int
+	behind, ahead int // of those, that have our clock off
+}
+
+func (p *poll) add(v *voter) {
+	if !v.valid {
+		return
+	}
+	p.votes++
+	switch v.off() {
+	case 1:
+		p.behind++
+	case -1:
+		p.ahead++
+	}
+}
+
+// lost reports whether our clock is off: of at least three hosts a majority has
+// it off, and off to the same side. It is asked as if so many more had voted
+// against us.
+func (p *poll) lost(more int) bool {
+	votes, off := p.votes+more, max(p.behind, p.ahead)+more
+	return votes >= 3 && 2*off > votes
+}
+
+// clockOff tells why the clock of this host is not to be trusted, if so, by the
+// votes of the members; and how many those are.
 func clockOff(hosts []voter) (why string, votes int) {
-	var behind, ahead []time.Duration // how far off a voter has our clock
-	for _, h := range hosts {
-		if h.own || !h.valid {
-			continue
-		}
-		votes++
-		switch {
-		case h.offset.Abs() <= h.distance+slack:
-		case h.offset > 0:
-			behind = append(behind, h.offset)
-		default:
-			ahead = append(ahead, -h.offset)
+	var p poll
+	for i := range hosts {
+		if hosts[i].votes() {
+			p.add(&hosts[i])
 		}
 	}
-	off, side := behind, "behind"
-	if len(ahead) > len(behind) {
-		off, side = ahead, "ahead"
+	if !p.lost(0) {
+		return "", p.votes
 	}
-	if votes < 3 || 2*len(off) <= votes {
-		return "", votes
+	side, name := 1, "behind"
+	if p.ahead > p.behind {
+		side, name = -1, "ahead"
+	}
+	least := time.Duration(math.MaxInt64)
+	for i := range hosts {
+		if h := &hosts[i]; h.votes() && h.valid && h.off() == side {
+			least = min(least, h.offset.Abs())
+		}
 	}
 	return fmt.Sprintf("frozen: %d of %d members have the clock of this node %v or more %s",
-		len(off), votes, slices.Min(off).Round(time.Millisecond), side), votes
+		max(p.behind, p.ahead), p.votes, least.Round(time.Millisecond), name), p.votes
+}
+
+// clockVouched returns the moment up to which the members vouch for the clock of
+// this host: so many have spoken since that the others could not outvote them
+// any more, whatever they will say. It is now when they are too few for a vote,
+// and the zero Time when the vote is against us.
+func clockVouched(hosts []voter, now time.Time) time.Time {
+	var voters []*voter
+	for i := range hosts {
+		if hosts[i].votes() {
+			voters = append(voters, &hosts[i])
+		}
+	}
+	slices.SortFunc(voters, func(x, y *voter) int { return y.heard.Compare(x.heard) })
+	var p poll
+	for i, v := range voters {
+		if !p.lost(len(voters) - i) {
+			break
+		}
+		p.add(v)
+		now = v.heard
+	}
+	if p.lost(0) {
+		return time.Time{}
+	}
+	return now
 }
 
 // ownAddrs returns a test for the addresses of this host as they are now, the

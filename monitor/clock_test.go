@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,10 +11,16 @@ import (
 func voters(samples ...Sample) (hosts []voter) {
 	for _, s := range samples {
 		var v voter
-		v.hear(&s)
+		v.tell(s)
 		hosts = append(hosts, v)
 	}
 	return hosts
+}
+
+// tell is a check of an IPv4 address of the host.
+func (v *voter) tell(s Sample) {
+	v.path[0].asked = true
+	v.hear(&s, 0, testEpoch)
 }
 
 func wide(offset, distance time.Duration) Sample {
@@ -53,7 +58,7 @@ func TestClockOff(t *testing.T) {
 		}
 	}
 	own := voters(off(time.Second), off(time.Second), off(time.Second))
-	own[0].own = true
+	own[0].mute = true
 	if why, votes := clockOff(own); why != "" || votes != 2 {
 		t.Errorf("this host's own address voted: %q %d", why, votes)
 	}
@@ -62,38 +67,11 @@ func TestClockOff(t *testing.T) {
 func TestOneHostHasOneVote(t *testing.T) {
 	var v voter
 	for _, s := range []Sample{wide(time.Second, 100*time.Millisecond), wide(2*time.Second, 50*time.Millisecond), wide(3*time.Second, 500*time.Millisecond)} {
-		v.hear(&s)
+		v.tell(s)
 	}
 	why, votes := clockOff(append(voters(good(), good()), v))
 	if why != "" || votes != 3 || v.offset != 2*time.Second {
 		t.Errorf("%q %d %v", why, votes, v.offset)
-	}
-}
-
-func TestNetworkDown(t *testing.T) {
-	silence, answer := mute(), good()
-	both := voters(mute())
-	both[0].hear(&silence)
-	half := voters(mute(), mute())
-	half[0].hear(&answer)
-	for _, c := range []struct {
-		name  string
-		hosts []voter
-		down  bool
-	}{
-		{"nothing fresh", []voter{{}, {}}, false},
-		{"one host", voters(mute()), false},
-		{"one host, two addresses", both, false},
-		{"two hosts", voters(mute(), mute()), true},
-		{"one answers", voters(mute(), mute(), off(time.Hour)), false},
-		{"one answers on its other address", half, false},
-		{"IPv4-only node, one IPv4 host dead", voters(mute(), unmeasured(), unmeasured()), false},
-		{"IPv4-only node, all IPv4 hosts dead", voters(mute(), mute(), unmeasured()), true},
-		{"nothing can be sent", voters(unmeasured(), unmeasured()), true},
-	} {
-		if why := networkDown(c.hosts); (why != "") != c.down {
-			t.Errorf("%s: %q, want %v", c.name, why, c.down)
-		}
 	}
 }
 
@@ -122,8 +100,5 @@ func TestOwnAddrs(t *testing.T) {
 	}
 	if own(netip.MustParseAddr("192.0.2.1")) {
 		t.Error("192.0.2.1 is taken as this host's")
-	}
-	if !strings.HasPrefix(networkDown(voters(mute(), mute())), "frozen: ") {
-		t.Error("the warning does not say that scores are frozen")
 	}
 }

@@ -3,6 +3,7 @@ package monitor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,8 +28,27 @@ func (r *reference) hear(s *Sample, now time.Time) {
 	}
 }
 
+// mayFail is how many of n references may.
+func mayFail(n int) int { return max(0, n-(n+2)/2) }
+
+// referencesVouched returns the moment up to which the references vouch for the
+// clock of this node: enough have since. The zero Time: they do not.
+func referencesVouched(refs []*reference) time.Time {
+	var vouch []time.Time
+	for _, r := range refs {
+		if r.ok {
+			vouch = append(vouch, r.at)
+		}
+	}
+	slices.SortFunc(vouch, func(x, y time.Time) int { return y.Compare(x) })
+	if need := len(refs) - mayFail(len(refs)); len(vouch) >= need {
+		return vouch[need-1]
+	}
+	return time.Time{}
+}
+
 // referencesDoubt tells why the references do not vouch for the clock of this
-// node, if so: more than n − ⌊(n+2)/2⌋ of n have failed. One that was not heard
+// node, if so: more than mayFail of them have failed. One that was not heard
 // since begin has not, until grace is over. It also returns how many vouch.
 func referencesDoubt(refs []*reference, begin, now time.Time, grace time.Duration) (why string, vouch int) {
 	var failed []string
@@ -43,7 +63,7 @@ func referencesDoubt(refs []*reference, begin, now time.Time, grace time.Duratio
 			vouch++
 		}
 	}
-	if n := len(refs); n == 0 || len(failed) <= max(0, n-(n+2)/2) {
+	if n := len(refs); n == 0 || len(failed) <= mayFail(n) {
 		return "", vouch
 	}
 	return fmt.Sprintf("frozen: %d of %d references do not vouch for the clock of this node: %s", len(failed), len(refs), strings.Join(failed, ", ")), vouch

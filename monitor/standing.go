@@ -51,13 +51,11 @@ func why(r Row, st zones.Standing, interval time.Duration, p zones.Profile) stri
 	unanswered := fmt.Sprintf("%s after %d unanswered %s", score, r.Missed, plural(r.Missed, "check"))
 	switch {
 	case r.Checks == 0 && r.Frozen:
-		return r.Why + ", not scored: frozen"
+		return r.Why + ", not scored yet"
 	case r.Checks == 0 && r.Outcome == Unmeasured:
 		return r.Why
 	case r.Checks == 0:
 		return "not checked yet"
-	case st == zones.In && !r.In && r.Reached:
-		return "in for another look, as most of its site fell silent: " + score
 	case st == zones.In && !r.In:
 		return fmt.Sprintf("in early while the pool starts: %s of %d", score, eligible)
 	case st == zones.In && (r.Frozen || r.Outcome == Unmeasured):

@@ -67,7 +67,7 @@ func TestWhy(t *testing.T) {
 	}{
 		{Row{}, zones.Out, "not checked yet"},
 		{follow(unmeasured()), zones.Out, "not measured: network is unreachable"},
-		{Row{}.After(mute(), zones.NTPPool(), true), zones.Out, "no answer, not scored: frozen"},
+		{Row{}.After(mute(), zones.NTPPool(), true), zones.Out, "no answer, not scored yet"},
 		{follow(mute(), mute()), zones.Out, "never answered"},
 		{follow(times(9, good())...), zones.Out, "earning in: score 7.4 of 10, about 40 s to go"},
 		{follow(times(9, good())...), zones.In, "in early while the pool starts: score 7.4 of 10"},

@@ -173,7 +173,7 @@ func TestBoardLooksTwice(t *testing.T) {
 		each(mute(), 0, 1, 2) // of five
 		each(mute(), 0, 1, 2)
 		wantStandings(t, b, "in in in in in in")
-		if s := b.Scores()[addr(0)]; s.Why != "in for another look, as most of its site fell silent: score 8.3" {
+		if s := b.Scores()[addr(0)]; s.Why != "in: score 14.0 kept, no answer" {
 			t.Errorf("%+v", s)
 		}
 		each(good(), 0) // it was the path
@@ -188,6 +188,7 @@ func TestBoardLooksTwice(t *testing.T) {
 		// Measured wrong, they go at once, however many they are.
 		for range 4 {
 			each(off(time.Minute), 0, 1, 2, 3, 4)
+			each(good(), 5, 6, 7, 8, 9, 10, 11)
 		}
 		wantStandings(t, b, "out out out out out in")
 	})
@@ -207,6 +208,7 @@ func TestBoardCutsFewAtOnce(t *testing.T) {
 		for _, i := range []int{0, 1, 5} {
 			b.Record(at(i, mute()))
 			b.Record(at(i, mute()))
+			b.Record(at(2, good()))
 		}
 		wantStandings(t, b, "resort resort in in in resort")
 	})

@@ -1,0 +1,84 @@
+package monitor
+
+import "time"
+
+// path is what the checks of one host over one address family say of it.
+type path struct {
+	asked                        bool // the host has an address of the family
+	answered, silent, unmeasured bool // some fresh check is so
+	heard                        time.Time
+}
+
+func (p *path) hear(s *Sample, at time.Time) {
+	p.answered = p.answered || s.Outcome == Answered
+	p.silent = p.silent || s.Outcome == Silent
+	p.unmeasured = p.unmeasured || s.Outcome == Unmeasured
+	p.heard = later(p.heard, at)
+}
+
+// silent reports whether the host answers nowhere, and was asked.
+func (v *voter) silent() bool {
+	return !v.mute && !v.path[0].answered && !v.path[1].answered && (v.path[0].silent || v.path[1].silent)
+}
+
+var familyWords = [2]string{"IPv4", "IPv6"}
+
+// networkDown tells for each family why nothing that the vantage measures over
+// it may count, if so: every host is silent, and there are two at least (one
+// that falls silent alone is what monitoring is for), or nothing can be sent at
+// all.
+func networkDown(hosts []voter) (why [2]string) {
+	var answered, silent [2]int
+	answering, mute, unmeasured := 0, 0, 0 // over either
+	for _, h := range hosts {
+		if h.mute {
+			continue
+		}
+		for f, p := range h.path {
+			answered[f] += truth(p.answered)
+			silent[f] += truth(p.silent && !p.answered)
+		}
+		switch {
+		case h.path[0].answered || h.path[1].answered:
+			answering++
+		case h.silent():
+			mute++
+		case h.path[0].unmeasured || h.path[1].unmeasured:
+			unmeasured++
+		}
+	}
+	for f := range why {
+		switch {
+		case answering == 0 && mute >= 2:
+			why[f] = "frozen: every member is silent, so the network of this node is in doubt"
+		case answering == 0 && mute == 0 && unmeasured > 0:
+			why[f] = "frozen: no check can leave this node"
+		case answered[f] == 0 && silent[f] >= 2:
+			why[f] = "frozen for " + familyWords[f] + ": every member is silent there, so the " + familyWords[f] + " network of this node is in doubt"
+		}
+	}
+	return why
+}
+
+// networkVouched returns for each family the moment up to which the hosts vouch
+// for the network of this node: somebody has answered since, or all have been
+// asked.
+func networkVouched(hosts []voter, now time.Time) (upTo [2]time.Time) {
+	for f := range upTo {
+		all := now
+		for _, h := range hosts {
+			p := h.path[f]
+			if h.mute || !p.asked {
+				continue
+			}
+			if p.answered {
+				upTo[f] = later(upTo[f], p.heard)
+			}
+			if p.heard.Before(all) {
+				all = p.heard
+			}
+		}
+		upTo[f] = later(upTo[f], all)
+	}
+	return upTo
+}

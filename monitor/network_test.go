@@ -1,0 +1,97 @@
+package monitor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// over6 makes what the hosts were heard of over IPv4 that of over IPv6.
+func over6(hosts []voter) []voter {
+	for i := range hosts {
+		hosts[i].path[0], hosts[i].path[1] = hosts[i].path[1], hosts[i].path[0]
+	}
+	return hosts
+}
+
+// dual makes hosts of both families.
+func dual(four, six []voter) []voter {
+	for i := range four {
+		four[i].path[1] = six[i].path[0]
+	}
+	return four
+}
+
+func TestNetworkDown(t *testing.T) {
+	both, half, own := voters(mute()), voters(mute(), mute()), voters(mute(), good())
+	both[0].tell(mute())
+	half[0].tell(good())
+	own[1].mute = true
+	reference := voters(mute(), mute(), good())
+	reference[2].reference = true
+	for _, c := range []struct {
+		name  string
+		hosts []voter
+		down  string
+	}{
+		{"nothing fresh", []voter{{}, {}}, ""},
+		{"one host", voters(mute()), ""},
+		{"one host, two addresses", both, ""},
+		{"two hosts", voters(mute(), mute()), "both"},
+		{"one answers", voters(mute(), mute(), off(time.Hour)), ""},
+		{"one answers on its other address", half, ""},
+		{"this host's own address answers", append(own, voters(mute())...), "both"},
+		{"a reference answers", reference, ""},
+		{"IPv4-only node, one IPv4 host dead", append(voters(mute()), over6(voters(unmeasured(), unmeasured()))...), ""},
+		{"IPv4-only node, all IPv4 hosts dead", append(voters(mute(), mute()), over6(voters(unmeasured()))...), "both"},
+		{"nothing can be sent", voters(unmeasured(), unmeasured()), "both"},
+		{"two hosts over different families", append(voters(mute()), over6(voters(mute()))...), "both"},
+		{"IPv6 is a black hole", dual(voters(good(), good(), mute()), voters(mute(), mute(), mute())), "IPv6"},
+		{"IPv4 is a black hole", append(voters(mute(), mute()), over6(voters(good()))...), "IPv4"},
+		{"one host dead over IPv6", dual(voters(good(), good()), voters(mute(), unmeasured())), ""},
+	} {
+		down := networkDown(c.hosts)
+		for f, family := range familyWords {
+			if (down[f] != "") != (c.down == "both" || c.down == family) {
+				t.Errorf("%s: %s: %q, want %v", c.name, family, down[f], c.down)
+			}
+			if down[f] != "" && (!strings.HasPrefix(down[f], "frozen") || strings.Contains(down[f], family) != (c.down == family)) {
+				t.Errorf("%s: %q", c.name, down[f])
+			}
+		}
+	}
+}
+
+// The hosts vouch for the network up to the last answer, or when all were asked.
+func TestNetworkVouches(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := testEpoch.Add(time.Hour)
+		var hosts []voter
+		want, all := time.Time{}, now
+		for range rapid.IntRange(0, 9).Draw(t, "hosts") {
+			v := voter{mute: rapid.Bool().Draw(t, "mute")}
+			v.path[0].asked = true
+			if rapid.Bool().Draw(t, "heard") {
+				v.path[0].heard = testEpoch.Add(time.Duration(rapid.IntRange(0, 9).Draw(t, "at")) * time.Second)
+				v.path[0].answered = rapid.Bool().Draw(t, "answered")
+			}
+			if hosts = append(hosts, v); v.mute {
+				continue
+			}
+			if v.path[0].answered && v.path[0].heard.After(want) {
+				want = v.path[0].heard
+			}
+			if v.path[0].heard.Before(all) {
+				all = v.path[0].heard
+			}
+		}
+		if all.After(want) {
+			want = all
+		}
+		if got := networkVouched(hosts, now); !got[0].Equal(want) || got[1] != now {
+			t.Fatalf("%v, want %v", got, want)
+		}
+	})
+}
