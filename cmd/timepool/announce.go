@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,30 +65,16 @@ func (n *node) overrides() []overrideView {
 	return views
 }
 
-// mayAnnounce ends o within a day and refuses what would leave its site with
-// fewer members than the zone's floor.
-func (n *node) mayAnnounce(o *zones.Override, force bool) error {
-	current := n.inForce.Load()
-	i := slices.IndexFunc(current.registry.Members, func(m zones.Member) bool { return m.Name == o.Member })
+// mayAnnounce ends o within a day.
+func (n *node) mayAnnounce(o *zones.Override) error {
 	last := o.At.Add(announceMost)
 	switch {
 	case n.config.HTTP.MemberTokens == "":
 		return errors.New("http.member_tokens is not set in the node file: no responder could be told")
 	case o.Until.After(last):
 		return errors.New("an active drain lasts 24h at most")
-	case i < 0:
-		return nil // told by override
 	case o.Until.IsZero():
 		o.Until = last
-	}
-	site, stay := current.registry.Members[i].Site, 0
-	for _, m := range current.registry.Members {
-		if m.Name != o.Member && m.Site == site && m.State == zones.Active && slices.ContainsFunc(m.Addresses, n.eligible) {
-			stay++
-		}
-	}
-	if floor := current.registry.Zone.Floor; stay < floor && !force {
-		return fmt.Errorf("site %s would keep %d members in, fewer than the floor of %d: their clients would all leave for those, or for other sites (--force does it)", site, stay, floor)
 	}
 	return nil
 }

@@ -61,11 +61,11 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 		}
 		c.Flags().StringVar(&reason, "reason", "", "why, for people: a ticket, say")
 		if v.state != zones.Active {
+			c.Flags().BoolVar(&force, "force", false, "even if that takes its site below the floor")
 			c.Flags().StringVar(&until, "until", "", "when it ends by itself: 2h, 17:30, 2026-12-01 17:30 (local time), or as RFC 3339 says")
 		}
 		if v.state == zones.Drain {
 			c.Flags().BoolVar(&active, "active", false, "have its own responder tell clients to leave, too; for 24h at most")
-			c.Flags().BoolVar(&force, "force", false, "with --active, even if too few members stay at its site")
 		}
 		commands = append(commands, c)
 	}
@@ -139,7 +139,10 @@ func (n *node) handleOverride(state, lifts zones.State) http.HandlerFunc {
 			o.Until, err = time.Parse(time.RFC3339, until)
 		}
 		if o.Active = state == zones.Drain && r.FormValue("active") == "1"; err == nil && o.Active {
-			err = n.mayAnnounce(&o, r.FormValue("force") == "1")
+			err = n.mayAnnounce(&o)
+		}
+		if err == nil && r.FormValue("force") != "1" {
+			err = n.keepsFloor(&o)
 		}
 		if err == nil && !n.inLoop(r.Context(), func() { err = n.override(o, lifts) }) {
 			err = errors.New("the node is ending")
@@ -150,6 +153,31 @@ func (n *node) handleOverride(state, lifts zones.State) http.HandlerFunc {
 		}
 		reply(w, o)
 	}
+}
+
+// keepsFloor refuses what would take a site below the zone's floor: its clients
+// would be sent to other sites from then on. Of an active drain those that have
+// the member leave at once, so that it is refused also where the site is below
+// the floor already. A member that is not in now, nobody misses.
+func (n *node) keepsFloor(o *zones.Override) error {
+	current := n.inForce.Load().registry
+	in := func(m *zones.Member) bool {
+		return m.State == zones.Active && slices.ContainsFunc(m.Addresses, n.eligible)
+	}
+	i := slices.IndexFunc(current.Members, func(m zones.Member) bool { return m.Name == o.Member })
+	if o.State == zones.Active || i < 0 || !o.Active && !in(&current.Members[i]) {
+		return nil
+	}
+	stay, floor := 0, current.Zone.Floor
+	for j := range current.Members {
+		if m := &current.Members[j]; j != i && m.Site == current.Members[i].Site && in(m) {
+			stay++
+		}
+	}
+	if stay+1 == floor || o.Active && stay < floor {
+		return fmt.Errorf("site %s would keep %d members in, fewer than the floor of %d: clients would go to those, or to other sites (--force does it)", current.Members[i].Site, stay, floor)
+	}
+	return nil
 }
 
 // override keeps o and puts it in force. Only the publish loop calls it.

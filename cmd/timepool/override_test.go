@@ -1,8 +1,11 @@
 package main
 
 import (
+	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/timepool/timepool/zones"
 )
 
 func TestParseUntil(t *testing.T) {
@@ -20,5 +23,49 @@ func TestParseUntil(t *testing.T) {
 	}
 	if got, err := parseUntil("", now); err != nil || !got.IsZero() {
 		t.Errorf("no end: %v, %v", got, err)
+	}
+}
+
+// What would take a site below the floor is refused, what a site below it
+// already loses only where its clients are sent away, and what nobody has never.
+func TestDrainKeepsFloor(t *testing.T) {
+	for _, c := range []struct {
+		floor  int
+		want   zones.Override
+		refuse bool
+	}{
+		{4, zones.Override{Member: "a", State: zones.Drain}, true},
+		{4, zones.Override{Member: "a", State: zones.Off}, true},
+		{4, zones.Override{Member: "a", State: zones.Active}, false},
+		{4, zones.Override{Member: "silent", State: zones.Drain}, false},
+		{4, zones.Override{Member: "drained", State: zones.Off}, false},
+		{4, zones.Override{Member: "elsewhere", State: zones.Drain}, false},
+		{4, zones.Override{Member: "nobody", State: zones.Drain}, false},
+		{3, zones.Override{Member: "a", State: zones.Drain, Active: true}, false},
+		{5, zones.Override{Member: "a", State: zones.Drain}, false},
+		{5, zones.Override{Member: "a", State: zones.Drain, Active: true}, true},
+		{4, zones.Override{Member: "silent", State: zones.Drain, Active: true}, false},
+		{5, zones.Override{Member: "silent", State: zones.Drain, Active: true}, true},
+	} {
+		g := &generation{registry: &zones.Registry{Zone: zones.Zone{Floor: c.floor}}, scores: zones.Scores{}}
+		for i, name := range []string{"a", "b", "c", "d", "silent", "drained", "elsewhere"} {
+			at := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
+			m := zones.Member{Name: name, Site: "fra", Addresses: []netip.Addr{at}}
+			g.scores[at] = zones.Score{Standing: zones.In}
+			switch name {
+			case "silent":
+				g.scores[at] = zones.Score{Standing: zones.Resort}
+			case "drained":
+				m.State = zones.Drain
+			case "elsewhere":
+				m.Site = "tyo"
+			}
+			g.registry.Members = append(g.registry.Members, m)
+		}
+		n := &node{}
+		n.inForce.Store(g)
+		if err := n.keepsFloor(&c.want); (err != nil) != c.refuse {
+			t.Errorf("floor %d, %+v: %v", c.floor, c.want, err)
+		}
 	}
 }
