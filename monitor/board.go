@@ -61,9 +61,7 @@ type Board struct {
 	reached      bool            // a watched address has been at 10
 	trusted      bool            // see Trusted
 	unheard      int             // watched addresses that this process has not checked
-	served       [zones.In + 1]int
-	early        int  // watched addresses that are In early
-	moved        bool // some Standing changed since the last signal
+	moved        bool            // some Standing changed since the last signal
 
 	freezes [2]freeze // by family
 	votes   int       // hosts that vouched for the clock when last asked
@@ -138,8 +136,8 @@ func (b *Board) Watch(reg *zones.Registry) {
 	now, old := b.o.Now(), b.watched
 	b.watched, b.hosts, b.profile = map[netip.Addr]*verdict{}, nil, reg.Profile()
 	b.refids = map[uint32]int{}
-	b.unheard, b.early, b.served = 0, 0, [zones.In + 1]int{}
 	warm := 0
+	b.unheard = 0
 	for _, m := range reg.Members {
 		if m.State == zones.Off {
 			continue
@@ -154,7 +152,6 @@ func (b *Board) Watch(reg *zones.Registry) {
 			if id := refIDOf(a); id != 0 {
 				b.refids[id] = v.host
 			}
-			b.count(v, 1)
 			e := b.find(Key{a, b.o.Vantage})
 			if e == nil || e.heard.IsZero() {
 				b.unheard++

@@ -71,8 +71,14 @@ func (b *Board) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.state()
-	st := Status{Frozen: s.frozen == [2]bool{true, true}, Booting: s.booting, Resort: s.resort, Truth: truth}
-	st.Warning = cmp.Or(b.freezes[0].why, b.freezes[1].why)
+	st := Status{Frozen: s.frozen == [2]bool{true, true}, Warning: cmp.Or(b.freezes[0].why, b.freezes[1].why), Truth: truth}
+	in := false
+	for _, v := range b.watched {
+		st.Booting = st.Booting || v.early
+		in = in || v.servable && v.standing == zones.In
+		st.Resort = st.Resort || v.servable && v.standing == zones.Resort
+	}
+	st.Resort = st.Resort && !in
 	if s.unvouched {
 		st.Warning = fmt.Sprintf("only %d of the 3 members needed can vouch for the clock of this node", b.votes)
 	}

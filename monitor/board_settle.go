@@ -23,30 +23,16 @@ func (b *Board) doubt(now time.Time, must bool) {
 	b.stepped(now)
 	hosts := b.voters(now)
 	b.quiet = b.quietSites(hosts)
-	clock := b.clockDoubt(hosts, now)
-	for f, network := range networkDown(hosts) {
-		b.freezes[f].set(cmp.Or(network, clock), now)
+	clock, upTo := b.clockDoubt(hosts, now)
+	b.vouched.clock = upTo
+	down, network := networkVote(hosts, now)
+	for f := range b.freezes {
+		b.freezes[f].set(cmp.Or(down[f], clock), now)
+		b.vouched.network[f] = later(network[f], now.Add(-b.fresh()))
 	}
-	b.vouched = b.vouch(hosts, now)
 	for a := range b.waiting {
 		b.release(b.find(Key{a, b.o.Vantage}), now)
 	}
-}
-
-// vouch tells up to when checks may count. None waits longer than its evidence
-// may take: then those that have not spoken are not asked any more.
-func (b *Board) vouch(hosts []voter, now time.Time) vouched {
-	v := vouched{clock: clockVouched(hosts, now), network: networkVouched(hosts, now)}
-	longest := now.Add(-b.fresh())
-	for f := range v.network {
-		v.network[f] = later(v.network[f], longest)
-	}
-	if len(b.references) > 0 {
-		v.clock = referencesVouched(b.references)
-		longest = now.Add(-max(referenceKept, b.fresh()))
-	}
-	v.clock = later(v.clock, longest)
-	return v
 }
 
 // voters boils the fresh checks of each host down, and then of the references
@@ -129,25 +115,11 @@ func (b *Board) judge(a netip.Addr, v *verdict, now time.Time) {
 		standing = Stand(m, !b.reached || v.early)
 		early = standing == zones.In && !m.In
 	}
-	if standing == v.standing && early == v.early {
-		return
-	}
-	b.count(v, -1)
 	if standing != v.standing {
-		v.since, b.moved = now.Round(0), true
+		v.since = now.Round(0)
 	}
+	b.moved = b.moved || standing != v.standing || early != v.early
 	v.standing, v.early = standing, early
-	b.count(v, 1)
-}
-
-// count adds a verdict to the sums, or with −1 takes it away.
-func (b *Board) count(v *verdict, n int) {
-	if v.servable {
-		b.served[v.standing] += n
-	}
-	if v.early {
-		b.early += n
-	}
 }
 
 // aged returns the address's Rows with their ages on the Board's clock.
@@ -212,19 +184,14 @@ func (b *Board) keep(r Row) {
 
 // state is what Changed watches besides the Standings.
 type state struct {
-	frozen                              [2]bool // by family
-	booting, resort, unvouched, trusted bool
+	frozen             [2]bool // by family
+	unvouched, trusted bool
 }
 
 func (b *Board) state() state {
-	frozen := [2]bool{b.freezes[0].why != "", b.freezes[1].why != ""}
-	return state{
-		frozen:    frozen,
-		booting:   b.early > 0,
-		resort:    b.served[zones.In] == 0 && b.served[zones.Resort] > 0,
-		unvouched: frozen == [2]bool{} && b.votes < 3 && len(b.references) == 0 && b.unheard == 0 && len(b.watched) > 0,
-		trusted:   b.trusted,
-	}
+	s := state{frozen: [2]bool{b.freezes[0].why != "", b.freezes[1].why != ""}, trusted: b.trusted}
+	s.unvouched = s.frozen == [2]bool{} && b.votes < 3 && len(b.references) == 0 && b.unheard == 0 && len(b.watched) > 0
+	return s
 }
 
 // tell signals if anything changed since was.

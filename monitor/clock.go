@@ -27,9 +27,6 @@ type voter struct {
 	offset, distance time.Duration
 }
 
-// votes reports whether the host has a vote on our clock, if it answers.
-func (v *voter) votes() bool { return !v.mute && !v.reference }
-
 // hear adds a fresh sample of an address of the host, which came at that time.
 func (v *voter) hear(s *Sample, family int, at time.Time) {
 	v.path[family].hear(s, at)
@@ -47,96 +44,64 @@ func valid(s *Sample) bool {
 		s.Stratum > 0 && s.Stratum < 16 && s.RootDistance <= 1500*time.Millisecond
 }
 
-// off tells on which side of this voter our clock is off: 1 behind it, −1 ahead
-// of it, 0 neither as far as its interval tells.
+// off tells on which side of this voter our clock is off, as far as its interval
+// tells: 0 ahead of it, 1 on neither, 2 behind it.
 func (v *voter) off() int {
 	switch {
 	case v.offset.Abs() <= v.distance+slack:
-		return 0
-	case v.offset > 0:
 		return 1
+	case v.offset > 0:
+		return 2
 	}
-	return -1
+	return 0
 }
 
-// poll counts votes on the clock of this host. One vote a host, so that a wrong
-// member with two addresses does not vote twice.
-type poll struct {
-	votes         int
-	behind, ahead int // of those, that have our clock off
-}
+// poll counts votes on the clock of this host, by off. One vote a host, so that
+// a wrong member with two addresses does not vote twice.
+type poll [3]int
 
-func (p *poll) add(v *voter) {
-	if !v.valid {
-		return
-	}
-	p.votes++
-	switch v.off() {
-	case 1:
-		p.behind++
-	case -1:
-		p.ahead++
-	}
-}
+func (p *poll) votes() int { return p[0] + p[1] + p[2] }
 
-// lost reports whether our clock is off: of at least three hosts a majority has
-// it off, and off to the same side. It is asked as if so many more had voted
-// against us.
+// lost reports whether our clock is off, if so many more vote against us: of at
+// least three hosts a majority has it off, and off to the same side.
 func (p *poll) lost(more int) bool {
-	votes, off := p.votes+more, max(p.behind, p.ahead)+more
+	votes, off := p.votes()+more, max(p[0], p[2])+more
 	return votes >= 3 && 2*off > votes
 }
 
-// clockOff tells why the clock of this host is not to be trusted, if so, by the
-// votes of the members; and how many those are.
-func clockOff(hosts []voter) (why string, votes int) {
-	var p poll
-	for i := range hosts {
-		if hosts[i].votes() {
-			p.add(&hosts[i])
-		}
-	}
-	if !p.lost(0) {
-		return "", p.votes
-	}
-	side, name := 1, "behind"
-	if p.ahead > p.behind {
-		side, name = -1, "ahead"
-	}
-	least := time.Duration(math.MaxInt64)
-	for i := range hosts {
-		if h := &hosts[i]; h.votes() && h.valid && h.off() == side {
-			least = min(least, h.offset.Abs())
-		}
-	}
-	return fmt.Sprintf("frozen: %d of %d members have the clock of this node %v or more %s",
-		max(p.behind, p.ahead), p.votes, least.Round(time.Millisecond), name), p.votes
-}
-
-// clockVouched returns the moment up to which the members vouch for the clock of
-// this host: so many have spoken since that the others could not outvote them
-// any more, whatever they will say. It is now when they are too few for a vote,
-// and the zero Time when the vote is against us.
-func clockVouched(hosts []voter, now time.Time) time.Time {
+// clockVote tells why the clock of this host is not to be trusted, if so, by the
+// votes of the members, and how many those are. If it is, they vouch for it up
+// to a moment: so many have spoken since that the others could not outvote them
+// any more, whatever they will say. That is now when they are too few to vote.
+func clockVote(hosts []voter, now time.Time) (why string, votes int, upTo time.Time) {
 	var voters []*voter
 	for i := range hosts {
-		if hosts[i].votes() {
-			voters = append(voters, &hosts[i])
+		if h := &hosts[i]; !h.mute && !h.reference {
+			voters = append(voters, h)
 		}
 	}
 	slices.SortFunc(voters, func(x, y *voter) int { return y.heard.Compare(x.heard) })
 	var p poll
+	least := [3]time.Duration{math.MaxInt64, 0, math.MaxInt64}
 	for i, v := range voters {
-		if !p.lost(len(voters) - i) {
-			break
+		if p.lost(len(voters) - i) {
+			now = v.heard // until this one has spoken, too
 		}
-		p.add(v)
-		now = v.heard
+		if v.valid {
+			side := v.off()
+			p[side]++
+			least[side] = min(least[side], v.offset.Abs())
+		}
 	}
-	if p.lost(0) {
-		return time.Time{}
+	if !p.lost(0) {
+		return "", p.votes(), now
 	}
-	return now
+	side, name := 0, "ahead"
+	if p[2] > p[0] {
+		side, name = 2, "behind"
+	}
+	return fmt.Sprintf("frozen: %d of %d members have the clock of this node %v or more %s",
+		p[side], p.votes(), least[side].Round(time.Millisecond), name), p.votes(), time.Time{}
 }
 
 // ownAddrs returns a test for the addresses of this host as they are now, the

@@ -52,14 +52,14 @@ func TestClockOff(t *testing.T) {
 		{"a little off is not unsound", voters(wide(9*time.Millisecond, 0), wide(9*time.Millisecond, 0), wide(9*time.Millisecond, 0)), false, 3},
 		{"invalid ones have no vote", voters(off(time.Second), off(time.Second), leap3(off(time.Second)), kiss("RATE"), mute()), false, 2},
 	} {
-		why, votes := clockOff(c.hosts)
+		why, votes, _ := clockVote(c.hosts, testEpoch)
 		if (why != "") != c.off || votes != c.votes {
 			t.Errorf("%s: %q with %d votes, want %v with %d", c.name, why, votes, c.off, c.votes)
 		}
 	}
 	own := voters(off(time.Second), off(time.Second), off(time.Second))
 	own[0].mute = true
-	if why, votes := clockOff(own); why != "" || votes != 2 {
+	if why, votes, _ := clockVote(own, testEpoch); why != "" || votes != 2 {
 		t.Errorf("this host's own address voted: %q %d", why, votes)
 	}
 }
@@ -69,7 +69,7 @@ func TestOneHostHasOneVote(t *testing.T) {
 	for _, s := range []Sample{wide(time.Second, 100*time.Millisecond), wide(2*time.Second, 50*time.Millisecond), wide(3*time.Second, 500*time.Millisecond)} {
 		v.tell(s)
 	}
-	why, votes := clockOff(append(voters(good(), good()), v))
+	why, votes, _ := clockVote(append(voters(good(), good()), v), testEpoch)
 	if why != "" || votes != 3 || v.offset != 2*time.Second {
 		t.Errorf("%q %d %v", why, votes, v.offset)
 	}
@@ -85,7 +85,7 @@ func TestHonestMajorityKeepsTheClock(t *testing.T) {
 			o := time.Duration(rapid.Int64Range(-int64(d), int64(d)).Draw(t, "offset"))
 			hosts = append(hosts, voters(wide(o, d))...)
 		}
-		if why, _ := clockOff(hosts); why != "" {
+		if why, _, _ := clockVote(hosts, testEpoch); why != "" {
 			t.Fatal(why)
 		}
 	})

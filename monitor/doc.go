@@ -12,11 +12,13 @@
 //
 // The decisions are values in, values out: Row.After (one check moves one
 // Row), Merge (several vantages' Rows become one), Stand (in, out, or a last
-// resort), and networkDown and clockOff, which say when this vantage is not to
-// be trusted. Then the Board is frozen: checks are shown and move nothing, and
-// nothing grows older. Ages are read off the Board's own clock, which runs on
-// the monotonic clock and stands still meanwhile; no wall clock is compared
-// with another, but once, when the Rows of the last run are loaded.
+// resort), and networkVote and clockVote, which say when this vantage is not to
+// be trusted. Then the Board is frozen, as a whole or for one address family:
+// checks are shown and move nothing, and nothing grows older. A check that is
+// not good, and may be so by our own fault, waits until the others have spoken.
+// Ages are read off the Board's own clock, which runs on the monotonic clock
+// and stands still meanwhile; no wall clock is compared with another, but once,
+// when the Rows of the last run are loaded.
 //
 // This is the only room that imports beevik/ntp. It never imports resolver.
 package monitor

@@ -43,7 +43,7 @@ type Member struct {
 
 // Status is what the Board says of itself.
 type Status struct {
-	Frozen  bool   `json:"frozen"`  // scores do not move: this vantage does not trust itself
+	Frozen  bool   `json:"frozen"`  // no score moves: this vantage does not trust itself; Warning tells of one family
 	Booting bool   `json:"booting"` // no member ever reached 10: good ones are served early
 	Resort  bool   `json:"resort"`  // nobody is in: members that fell silent are served
 	Warning string `json:"warning"` // one line, "" when all is well

@@ -23,20 +23,29 @@ func (v *voter) silent() bool {
 
 var familyWords = [2]string{"IPv4", "IPv6"}
 
-// networkDown tells for each family why nothing that the vantage measures over
+// networkVote tells for each family why nothing that the vantage measures over
 // it may count, if so: every host is silent, and there are two at least (one
 // that falls silent alone is what monitoring is for), or nothing can be sent at
-// all.
-func networkDown(hosts []voter) (why [2]string) {
+// all. And it tells up to when the hosts vouch for the network: somebody has
+// answered since, or all have been asked.
+func networkVote(hosts []voter, now time.Time) (down [2]string, upTo [2]time.Time) {
 	var answered, silent [2]int
 	answering, mute, unmeasured := 0, 0, 0 // over either
+	all := [2]time.Time{now, now}
 	for _, h := range hosts {
 		if h.mute {
 			continue
 		}
 		for f, p := range h.path {
-			answered[f] += truth(p.answered)
-			silent[f] += truth(p.silent && !p.answered)
+			if p.answered {
+				answered[f]++
+				upTo[f] = later(upTo[f], p.heard)
+			} else if p.silent {
+				silent[f]++
+			}
+			if p.asked && p.heard.Before(all[f]) {
+				all[f] = p.heard
+			}
 		}
 		switch {
 		case h.path[0].answered || h.path[1].answered:
@@ -47,38 +56,16 @@ func networkDown(hosts []voter) (why [2]string) {
 			unmeasured++
 		}
 	}
-	for f := range why {
+	for f, family := range familyWords {
 		switch {
 		case answering == 0 && mute >= 2:
-			why[f] = "frozen: every member is silent, so the network of this node is in doubt"
+			down[f] = "frozen: every member is silent, so the network of this node is in doubt"
 		case answering == 0 && mute == 0 && unmeasured > 0:
-			why[f] = "frozen: no check can leave this node"
+			down[f] = "frozen: no check can leave this node"
 		case answered[f] == 0 && silent[f] >= 2:
-			why[f] = "frozen for " + familyWords[f] + ": every member is silent there, so the " + familyWords[f] + " network of this node is in doubt"
+			down[f] = "frozen for " + family + ": every member is silent there, so the " + family + " network of this node is in doubt"
 		}
+		upTo[f] = later(upTo[f], all[f])
 	}
-	return why
-}
-
-// networkVouched returns for each family the moment up to which the hosts vouch
-// for the network of this node: somebody has answered since, or all have been
-// asked.
-func networkVouched(hosts []voter, now time.Time) (upTo [2]time.Time) {
-	for f := range upTo {
-		all := now
-		for _, h := range hosts {
-			p := h.path[f]
-			if h.mute || !p.asked {
-				continue
-			}
-			if p.answered {
-				upTo[f] = later(upTo[f], p.heard)
-			}
-			if p.heard.Before(all) {
-				all = p.heard
-			}
-		}
-		upTo[f] = later(upTo[f], all)
-	}
-	return upTo
+	return down, upTo
 }

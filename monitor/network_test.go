@@ -52,7 +52,7 @@ func TestNetworkDown(t *testing.T) {
 		{"IPv4 is a black hole", append(voters(mute(), mute()), over6(voters(good()))...), "IPv4"},
 		{"one host dead over IPv6", dual(voters(good(), good()), voters(mute(), unmeasured())), ""},
 	} {
-		down := networkDown(c.hosts)
+		down, _ := networkVote(c.hosts, testEpoch)
 		for f, family := range familyWords {
 			if (down[f] != "") != (c.down == "both" || c.down == family) {
 				t.Errorf("%s: %s: %q, want %v", c.name, family, down[f], c.down)
@@ -90,7 +90,7 @@ func TestNetworkVouches(t *testing.T) {
 		if all.After(want) {
 			want = all
 		}
-		if got := networkVouched(hosts, now); !got[0].Equal(want) || got[1] != now {
+		if _, got := networkVote(hosts, now); !got[0].Equal(want) || got[1] != now {
 			t.Fatalf("%v, want %v", got, want)
 		}
 	})

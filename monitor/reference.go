@@ -31,27 +31,13 @@ func (r *reference) hear(s *Sample, now time.Time) {
 // mayFail is how many of n references may.
 func mayFail(n int) int { return max(0, n-(n+2)/2) }
 
-// referencesVouched returns the moment up to which the references vouch for the
-// clock of this node: enough have since. The zero Time: they do not.
-func referencesVouched(refs []*reference) time.Time {
-	var vouch []time.Time
-	for _, r := range refs {
-		if r.ok {
-			vouch = append(vouch, r.at)
-		}
-	}
-	slices.SortFunc(vouch, func(x, y time.Time) int { return y.Compare(x) })
-	if need := len(refs) - mayFail(len(refs)); len(vouch) >= need {
-		return vouch[need-1]
-	}
-	return time.Time{}
-}
-
-// referencesDoubt tells why the references do not vouch for the clock of this
+// referencesVote tells why the references do not vouch for the clock of this
 // node, if so: more than mayFail of them have failed. One that was not heard
-// since begin has not, until grace is over. It also returns how many vouch.
-func referencesDoubt(refs []*reference, begin, now time.Time, grace time.Duration) (why string, vouch int) {
+// since begin has not, until grace is over. It also returns how many vouch, and
+// up to when enough of them do.
+func referencesVote(refs []*reference, begin, now time.Time, grace time.Duration) (why string, votes int, upTo time.Time) {
 	var failed []string
+	var vouch []time.Time
 	for _, r := range refs {
 		switch {
 		case r.at.IsZero() && now.Sub(begin) <= grace:
@@ -60,13 +46,17 @@ func referencesDoubt(refs []*reference, begin, now time.Time, grace time.Duratio
 		case !r.ok:
 			failed = append(failed, fmt.Sprintf("%v is at %s", r.addr, signed(r.offset)))
 		default:
-			vouch++
+			vouch = append(vouch, r.at)
 		}
 	}
-	if n := len(refs); n == 0 || len(failed) <= mayFail(n) {
-		return "", vouch
+	slices.SortFunc(vouch, func(x, y time.Time) int { return y.Compare(x) })
+	if need := len(refs) - mayFail(len(refs)); need > 0 && len(vouch) >= need {
+		upTo = vouch[need-1]
 	}
-	return fmt.Sprintf("frozen: %d of %d references do not vouch for the clock of this node: %s", len(failed), len(refs), strings.Join(failed, ", ")), vouch
+	if len(failed) > mayFail(len(refs)) {
+		why = fmt.Sprintf("frozen: %d of %d references do not vouch for the clock of this node: %s", len(failed), len(refs), strings.Join(failed, ", "))
+	}
+	return why, len(vouch), upTo
 }
 
 // stepped notes when the wall clock of this node moved otherwise than time went
@@ -83,19 +73,17 @@ func (b *Board) stepped(now time.Time) {
 	b.wall, b.wallAt = wall, now
 }
 
-// clockDoubt tells why the clock of this node is not to be trusted, if so.
-func (b *Board) clockDoubt(hosts []voter, now time.Time) string {
-	why, vouched := clockOff(hosts)
-	b.votes = vouched
-	if len(b.references) > 0 {
-		why, vouched = referencesDoubt(b.references, b.step, now, b.fresh())
-	}
-	need := 3
-	if len(b.references) > 0 {
-		need = min(need, len(b.references))
+// clockDoubt tells why the clock of this node is not to be trusted, if so, and up
+// to when checks that hang on it may count.
+func (b *Board) clockDoubt(hosts []voter, now time.Time) (why string, upTo time.Time) {
+	why, b.votes, upTo = clockVote(hosts, now)
+	vouched, need, longest := b.votes, 3, b.fresh()
+	if n := len(b.references); n > 0 {
+		why, vouched, upTo = referencesVote(b.references, b.step, now, b.fresh())
+		need, longest = min(need, n), max(referenceKept, longest)
 	}
 	if why == "" && b.stepBy != 0 && vouched < need && now.Sub(b.step) <= b.fresh() {
 		why = fmt.Sprintf("frozen: the clock of this node was stepped by %s, and not enough have vouched for it since", signed(b.stepBy))
 	}
-	return why
+	return why, later(upTo, now.Add(-longest))
 }

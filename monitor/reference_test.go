@@ -26,7 +26,7 @@ func TestReferencesMayFail(t *testing.T) {
 				r.hear(&s, now)
 				refs = append(refs, r)
 			}
-			why, vouch := referencesDoubt(refs, now, now, time.Minute)
+			why, vouch, _ := referencesVote(refs, now, now, time.Minute)
 			if (why != "") != (failed > allowed) || vouch != n-failed {
 				t.Errorf("%d of %d failed: %q, %d vouch", failed, n, why, vouch)
 			}
@@ -38,7 +38,7 @@ func TestReferenceIsKept(t *testing.T) {
 	now := time.Now()
 	r := &reference{addr: addr(1)}
 	doubt := func(after time.Duration) string {
-		why, _ := referencesDoubt([]*reference{r}, now, now.Add(after), time.Minute)
+		why, _, _ := referencesVote([]*reference{r}, now, now.Add(after), time.Minute)
 		return why
 	}
 	if doubt(time.Minute) != "" || doubt(time.Minute+1) == "" {
