@@ -82,6 +82,7 @@ func (b *Board) release(e *entry, now time.Time) {
 	}
 	if n := len(e.held); n > 0 {
 		e.row, b.waiting[a] = e.row.After(e.held[n-1].Sample, b.profile, true), true
+		e.row.Frozen = false // it is shown what it says, though it does not count yet
 		return
 	}
 	e.held = nil

@@ -30,7 +30,7 @@ var familyWords = [2]string{"IPv4", "IPv6"}
 // answered since, or all have been asked.
 func networkVote(hosts []voter, now time.Time) (down [2]string, upTo [2]time.Time) {
 	var answered, silent [2]int
-	answering, mute, unmeasured := 0, 0, 0 // over either
+	answering, mute, unmeasured, unheard := 0, 0, 0, 0 // over either
 	all := [2]time.Time{now, now}
 	for _, h := range hosts {
 		if h.mute {
@@ -54,13 +54,15 @@ func networkVote(hosts []voter, now time.Time) (down [2]string, upTo [2]time.Tim
 			mute++
 		case h.path[0].unmeasured || h.path[1].unmeasured:
 			unmeasured++
+		case h.heard.IsZero():
+			unheard++
 		}
 	}
 	for f, family := range familyWords {
 		switch {
 		case answering == 0 && mute >= 2:
 			down[f] = "frozen: every member is silent, so the network of this node is in doubt"
-		case answering == 0 && mute == 0 && unmeasured > 0:
+		case answering == 0 && mute == 0 && unmeasured > unheard:
 			down[f] = "frozen: no check can leave this node"
 		case answered[f] == 0 && silent[f] >= 2:
 			down[f] = "frozen for " + family + ": every member is silent there, so the " + family + " network of this node is in doubt"

@@ -47,6 +47,7 @@ func TestNetworkDown(t *testing.T) {
 		{"IPv4-only node, one IPv4 host dead", append(voters(mute()), over6(voters(unmeasured(), unmeasured()))...), ""},
 		{"IPv4-only node, all IPv4 hosts dead", append(voters(mute(), mute()), over6(voters(unmeasured()))...), "both"},
 		{"nothing can be sent", voters(unmeasured(), unmeasured()), "both"},
+		{"the first of three, and no route there", append(voters(unmeasured()), voter{}, voter{}), ""},
 		{"two hosts over different families", append(voters(mute()), over6(voters(mute()))...), "both"},
 		{"IPv6 is a black hole", dual(voters(good(), good(), mute()), voters(mute(), mute(), mute())), "IPv6"},
 		{"IPv4 is a black hole", append(voters(mute(), mute()), over6(voters(good()))...), "IPv4"},

@@ -19,7 +19,7 @@ type Row struct {
 	Why    string  // Judge's one line about Sample
 	Good   bool    // Step ≥ 0.5
 	Fault  Fault   // what was wrong with the last check that moved the score
-	Frozen bool    // Sample does not count: this vantage does not trust itself, or not yet, or there is a maintenance window
+	Frozen bool    // Sample was taken while this vantage did not trust itself, or in a maintenance window
 
 	Checks  int       // checks that moved the score, ever
 	Bad     int       // of those, the ones that were not Good

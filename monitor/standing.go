@@ -48,17 +48,19 @@ func (m Merged) all(is func(Aged) bool) bool {
 // Standing st; interval is that between two checks.
 func why(r Row, st zones.Standing, interval time.Duration, p zones.Profile) string {
 	score := fmt.Sprintf("score %.1f", r.Score)
+	// The check says nothing: it does not count, or not yet.
+	idle := r.Frozen || r.Outcome == Unmeasured || r.Outcome == Silent && r.Missed == 0
 	unanswered := fmt.Sprintf("%s after %d unanswered %s", score, r.Missed, plural(r.Missed, "check"))
 	switch {
-	case r.Checks == 0 && r.Frozen:
-		return r.Why + ", not scored yet"
-	case r.Checks == 0 && r.Outcome == Unmeasured:
+	case r.Checks == 0 && r.Time.IsZero():
+		return "not checked yet"
+	case r.Checks == 0 && r.Outcome == Unmeasured && !r.Frozen:
 		return r.Why
 	case r.Checks == 0:
-		return "not checked yet"
+		return r.Why + ", not scored yet"
 	case st == zones.In && !r.In:
 		return fmt.Sprintf("in early while the pool starts: %s of %d", score, eligible)
-	case st == zones.In && (r.Frozen || r.Outcome == Unmeasured):
+	case st == zones.In && idle:
 		return fmt.Sprintf("in: %s kept, %s", score, r.Why)
 	case st == zones.In && r.Missed > 0:
 		return "in: " + unanswered
@@ -72,8 +74,8 @@ func why(r Row, st zones.Standing, interval time.Duration, p zones.Profile) stri
 		return unanswered + ", measured wrong before"
 	case r.Missed > 0:
 		return unanswered
-	case r.Wrong && (r.Frozen || r.Outcome == Unmeasured):
-		return score + ", measured wrong" // Why is about a check that did not count
+	case r.Wrong && idle:
+		return score + ", measured wrong"
 	case r.Wrong:
 		return r.Why + ", " + score
 	case r.Reached:

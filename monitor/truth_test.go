@@ -173,7 +173,7 @@ func TestBoardLooksTwice(t *testing.T) {
 		each(mute(), 0, 1, 2) // of five
 		each(mute(), 0, 1, 2)
 		wantStandings(t, b, "in in in in in in")
-		if s := b.Scores()[addr(0)]; s.Why != "in: score 14.0 kept, no answer" {
+		if s := b.Scores()[addr(0)]; s.Why != "in: score 14.0 after 1 unanswered check" {
 			t.Errorf("%+v", s)
 		}
 		each(good(), 0) // it was the path

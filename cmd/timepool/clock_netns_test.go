@@ -32,9 +32,10 @@ members:
 `
 
 // TestClockOff: a node whose clock is 5 s off, which is that all members are 5 s
-// off as it sees them, cuts nobody and says so everywhere; when its clock is
-// right again it goes on, and one member that is 5 s off is out. The same with
-// two references; then a wrong majority of the members is out as well.
+// off as it sees them, never cuts anybody and says so everywhere, whether its
+// clock goes wrong or was so when it started; when it is right again it goes on,
+// and one member that is 5 s off is out. The same with two references; then a
+// wrong majority of the members is out as well.
 func TestClockOff(t *testing.T) {
 	n := newNamespace(t, "dig")
 	bin := builtTimepool(t)
@@ -59,64 +60,96 @@ func TestClockOff(t *testing.T) {
 	n.file("pool.yaml", clockPool)
 
 	for name, more := range map[string]string{"members": "", "references": "references: [10.99.0.15, 10.99.0.16]\n"} {
-		t.Run(name, func(t *testing.T) {
-			set("0s", "0s", "0s", "0s", "0s", "0s")
-			node := n.file("timepool.yaml", strings.Replace(realNode, "data: data", "data: "+name, 1)+more)
-			serve := n.start("timepool", bin, "serve", "--config", node)
-			defer serve.stop()
-			answers := func(want ...string) func() (bool, string) {
-				return func() (bool, string) {
-					out, err := n.ask("dig", "+short", "+tries=1", "+time=1", "-p", "5300", "@127.0.0.2", "pool.example", "A")
-					return err == nil && slices.Equal(slices.Sorted(slices.Values(strings.Fields(out))), want), fmt.Sprint(out, err)
-				}
-			}
-			frozen := func(want bool) func() (bool, string) {
-				return func() (bool, string) {
-					s, text := statusEvenFailing(n, bin, node)
-					return s.Answering && s.Monitor.Frozen == want, text
-				}
-			}
-			until(t, "all are in with something to lose", func() (bool, string) {
-				out, err := n.ask(bin, "members", "--config", node, "-o", "json")
-				var members []monitor.Member
-				if err != nil || json.Unmarshal([]byte(out), &members) != nil {
-					return false, out
-				}
-				return !slices.ContainsFunc(members, func(m monitor.Member) bool {
-					if m.Address.Is6() { // this node cannot tell, and holds it against nobody
-						return m.Outcome != "unmeasured" || m.Score != 0 || m.Fault != ""
+		for _, off := range []string{"5s", "-5s"} {
+			t.Run(name+" "+off, func(t *testing.T) {
+				set("0s", "0s", "0s", "0s", "0s", "0s")
+				node := n.file("timepool.yaml", strings.NewReplacer("data: data", "data: "+name+off, "timeout: 300ms", "timeout: 2s").Replace(realNode)+more)
+				serve := n.start("timepool", bin, "serve", "--config", node)
+				defer func() { serve.stop() }()
+				answers := func(want ...string) func() (bool, string) {
+					return func() (bool, string) {
+						out, err := n.ask("dig", "+short", "+tries=1", "+time=1", "-p", "5300", "@127.0.0.2", "pool.example", "A")
+						return err == nil && slices.Equal(slices.Sorted(slices.Values(strings.Fields(out))), want), fmt.Sprint(out, err)
 					}
-					return !m.In || m.Score < 17
-				}), out
-			}, serve)
-
-			set("5s", "5s", "5s", "5s", "5s", "5s")
-			until(t, "the node doubts its clock", frozen(true), serve)
-			// At two checks a second one or the other may have had two bad ones before
-			// enough were there to vote; what they did is taken back.
-			until(t, "all are in", answers(all...), serve)
-			for range 20 { // three rounds and more
-				if ok, now := answers(all...)(); !ok {
-					t.Fatalf("somebody was cut: %s", now)
 				}
-				s, text := statusEvenFailing(n, bin, node)
-				if !s.Monitor.Frozen {
-					t.Fatalf("thawed while it is wrong: %s", text)
+				members := func(want func(monitor.Member) bool) func() (bool, string) {
+					return func() (bool, string) {
+						out, err := n.ask(bin, "members", "--config", node, "-o", "json")
+						var all []monitor.Member
+						if err != nil || json.Unmarshal([]byte(out), &all) != nil {
+							return false, out
+						}
+						return !slices.ContainsFunc(all, func(m monitor.Member) bool { return !want(m) }), out
+					}
 				}
-			}
-			out, _ := n.command(bin, "status", "--config", node).Output() // fails, as it should
-			if want := map[string]string{"members": "4 of 4 members have the clock of this node 5s", "references": "2 of 2 references do not vouch"}[name]; !strings.Contains(string(out), want) {
-				t.Errorf("status does not tell %q: %s", want, out)
-			}
+				in := members(func(m monitor.Member) bool {
+					if m.Address.Is6() { // this node cannot tell, and holds it against nobody
+						return m.Outcome == "unmeasured" && m.Score == 0 && m.Fault == ""
+					}
+					return m.In && m.Score >= 10
+				})
+				frozen := func(want bool) func() (bool, string) {
+					return func() (bool, string) {
+						s, text := statusEvenFailing(n, bin, node)
+						return s.Answering && s.Monitor.Frozen == want, text
+					}
+				}
+				// meanwhile is see, and fails if ever somebody is out but whom it may be.
+				meanwhile := func(see func() (bool, string), always ...func() (bool, string)) func() (bool, string) {
+					return func() (bool, string) {
+						t.Helper()
+						was := ""
+						if !slices.ContainsFunc(always, func(f func() (bool, string)) bool {
+							ok, now := f()
+							was += now
+							return ok
+						}) {
+							t.Fatalf("somebody was cut: %s", was)
+						}
+						return see()
+					}
+				}
+				doubts := func() {
+					t.Helper()
+					until(t, "the node doubts its clock", meanwhile(frozen(true), answers(all...)), serve)
+					for range 10 {
+						if ok, text := meanwhile(meanwhile(frozen(true), answers(all...)), in)(); !ok {
+							t.Fatalf("thawed while it is wrong: %s", text)
+						}
+					}
+					want := map[string]string{"members": "4 of 4 members have the clock of this node 5s", "references": "2 of 2 references do not vouch"}[name]
+					until(t, "status tells why", meanwhile(func() (bool, string) {
+						out, _ := n.command(bin, "status", "--config", node).Output() // fails, as it should
+						return strings.Contains(string(out), want), string(out)
+					}, answers(all...)), serve)
+				}
 
-			set("0s", "0s", "0s", "5s", "0s", "0s")
-			until(t, "only the wrong one is out", answers(all[:3]...), serve)
-			until(t, "it goes on", frozen(false), serve)
-			if name == "references" {
-				set("0s", "5s", "5s", "5s", "0s", "0s")
-				until(t, "the wrong majority is out", answers(all[:1]...), serve)
-			}
-		})
+				until(t, "all are in, and as good as out with the next bad check", in, serve)
+				set(off, off, off, off, off, off)
+				doubts()
+				set("0s", "0s", "0s", "5s", "0s", "0s")
+				until(t, "only the wrong one is out", meanwhile(answers(all[:3]...), answers(all...), answers(all[:3]...)), serve)
+				until(t, "it goes on", meanwhile(frozen(false), answers(all[:3]...)), serve)
+
+				set("0s", "0s", "0s", "0s", "0s", "0s")
+				until(t, "all are in again", in, serve)
+				serve.stop()
+				set(off, off, off, off, off, off)
+				serve = n.start("timepool", bin, "serve", "--config", node)
+				until(t, "it answers", func() (bool, string) {
+					ok, now := answers(all...)()
+					return ok || strings.Contains(now, "10.99"), now
+				}, serve)
+				doubts()
+				set("0s", "0s", "0s", "0s", "0s", "0s")
+				until(t, "it goes on", meanwhile(frozen(false), answers(all...)), serve)
+
+				if name == "references" {
+					set("0s", "5s", "5s", "5s", "0s", "0s")
+					until(t, "the wrong majority is out", answers(all[:1]...), serve)
+				}
+			})
+		}
 	}
 }
 
