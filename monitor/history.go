@@ -58,7 +58,6 @@ type History struct {
 	recovered string // what became of a damaged file; "" when it was whole
 
 	flushing sync.Mutex // held by the one who writes
-	next     []byte     // guarded by flushing: where looking for old rows goes on
 
 	mu      sync.Mutex
 	rows    map[Key]Row // not yet written

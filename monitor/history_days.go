@@ -3,6 +3,7 @@ package monitor
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -136,9 +137,9 @@ func keepDay(tx *bolt.Tx, day, prefix []byte, points []Point) error {
 	return nil
 }
 
-// prune drops a day that is too old, of each kind, the oldest day of all when
-// the file has no room for many more, and a few Rows of addresses that are gone.
-// A commit drops one, so that none takes long.
+// prune drops a day that is too old, of each kind, or the oldest day of all when
+// the file has no room for many more. A commit drops one, so that none takes
+// long. With a day of checks go the Rows of addresses that are gone since.
 func (h *History) prune(tx *bolt.Tx, now time.Time) error {
 	var oldest, of []byte
 	for _, b := range []struct {
@@ -150,7 +151,7 @@ func (h *History) prune(tx *bolt.Tx, now time.Time) error {
 			continue
 		}
 		if bytes.Compare(day, dayKey(now.Add(-b.keep))) < 0 {
-			return tx.Bucket(b.name).DeleteBucket(day)
+			return errors.Join(forget(tx, now.Add(-h.o.Keep)), tx.Bucket(b.name).DeleteBucket(bytes.Clone(day)))
 		}
 		if oldest == nil || bytes.Compare(day, oldest) < 0 {
 			oldest, of = bytes.Clone(day), b.name
@@ -162,26 +163,22 @@ func (h *History) prune(tx *bolt.Tx, now time.Time) error {
 		h.log.Warn("history is as large as it may be, its oldest day goes", "file", h.path, "kept_as", string(of), "max_size", h.o.MaxSize)
 		return tx.Bucket(of).DeleteBucket(oldest)
 	}
-	return h.forget(tx, timeKey(now.Add(-h.o.Keep)))
+	return nil
 }
 
-// forget drops the Rows that are older than cutoff among the next few.
-func (h *History) forget(tx *bolt.Tx, cutoff []byte) error {
-	c := tx.Bucket(bucketRows).Cursor()
-	k, v := c.Seek(h.next)
+// forget drops the Rows that are older than cutoff.
+func forget(tx *bolt.Tx, cutoff time.Time) error {
 	var old [][]byte
-	for n := 0; k != nil && n < closeAtOnce; n++ {
+	rows := tx.Bucket(bucketRows)
+	err := rows.ForEach(func(k, v []byte) error {
 		var r Row
-		if json.Unmarshal(v, &r) == nil && bytes.Compare(timeKey(r.Time), cutoff) < 0 {
+		if json.Unmarshal(v, &r) == nil && r.Time.Before(cutoff) {
 			old = append(old, bytes.Clone(k))
 		}
-		k, v = c.Next()
-	}
-	h.next = bytes.Clone(k)
+		return nil
+	})
 	for _, k := range old {
-		if err := tx.Bucket(bucketRows).Delete(k); err != nil {
-			return err
-		}
+		err = errors.Join(err, rows.Delete(k))
 	}
-	return nil
+	return err
 }
