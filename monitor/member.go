@@ -116,6 +116,9 @@ var (
 // String is the outcome in a word: answered, silent, unmeasured.
 func (o Outcome) String() string { return outcomeWords[o&3] }
 
+// OffsetText writes an offset as everything here does: "+312 ms", "-2.1 s".
+func OffsetText(d time.Duration) string { return signed(d) }
+
 // RefIDText writes a reference identifier as RFC 5905 §7.3 has it read: for
 // stratum 0 and 1 up to four ASCII characters, else an IPv4 address (or the
 // first four octets of a hash that looks like one).

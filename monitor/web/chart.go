@@ -220,8 +220,7 @@ func (d *drawing) offsetAxis(all []monitor.Point) (y func(time.Duration) float64
 	for v := unit; v <= most; v *= 10 {
 		if at := y(time.Duration(v)); last-at >= 14 {
 			last = at
-			text := strings.NewReplacer(".000", "", ".00", "").Replace(seconds(time.Duration(v)))
-			d.Offsets = append(d.Offsets, tick{int(last), "+" + text}, tick{int(2*middle - last), "−" + text})
+			d.Offsets = append(d.Offsets, tick{int(last), offset(time.Duration(v))}, tick{int(2*middle - last), offset(-time.Duration(v))})
 		}
 	}
 	return y

@@ -98,7 +98,7 @@ func TestMemberPageDraws(t *testing.T) {
 	for _, want := range []string{
 		`aria-current="true">1 day</a>`, `role="img" aria-labelledby="t0-10.16.0.11 d0-10.16.0.11"`,
 		`<title id="t0-10.16.0.11">Score and offset of 10.16.0.11, 1 day</title>`, "20 measured wrong, 10 without an answer",
-		"<summary>The same as a table</summary>", `<td class="n">&#43;400.00 ms</td>`, `href="/scores/10.16.0.11/log?limit=1000"`,
+		"<summary>The same as a table</summary>", `<td class="n">&#43;400 ms</td>`, `href="/scores/10.16.0.11/log?limit=1000"`,
 		"No check in 1 day.", // the other address
 	} {
 		if !strings.Contains(text, want) {

@@ -147,7 +147,7 @@ func TestNodePageTellsOfItself(t *testing.T) {
 	v.Vantage, v.Listen, v.Queries = "fra-1", []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}, map[string]uint64{"answered": 4711}
 	text := page(t, v, "/node")
 	for _, want := range []string{
-		"4 of 5 agree", "−1.00 ms to &#43;2.00 ms", `<a href="/members/ntp3.fra">`, "5 members, 1 clock", "member ntp9.fra: new", "<pre>pool.yaml:4:1: no such key</pre>",
+		"4 of 5 agree", "−1 ms to &#43;2 ms", `<a href="/members/ntp3.fra">`, "5 members, 1 clock", "member ntp9.fra: new", "<pre>pool.yaml:4:1: no such key</pre>",
 		`class="verdict drain"`, "&lt;script&gt;alert", "by root (uid 0)", "one name server", "fra-1", "192.0.2.53:53", "4711",
 	} {
 		if !strings.Contains(text, want) {

@@ -72,24 +72,11 @@ func verdict(m *monitor.Member) string {
 // signed is a whole number with a minus sign as typographers have it.
 func signed(f float64) string { return strings.Replace(fmt.Sprintf("%.0f", f), "-", "−", 1) }
 
-// offset is seconds with its sign: the member's clock is ahead or behind.
-func offset(d time.Duration) string {
-	if d = d.Round(time.Microsecond); d >= 0 { // first, so that nothing is shown as −0
-		return "+" + seconds(d)
-	}
-	return "−" + seconds(-d)
-}
+// offset is a time with its sign: the member's clock is ahead or behind.
+func offset(d time.Duration) string { return strings.Replace(monitor.OffsetText(d), "-", "−", 1) }
 
-// seconds writes a time as people who keep clocks do: 12 µs, 3.40 ms, 1.500 s.
-func seconds(d time.Duration) string {
-	switch {
-	case d < time.Millisecond:
-		return fmt.Sprintf("%d µs", d.Microseconds())
-	case d < time.Second:
-		return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
-	}
-	return fmt.Sprintf("%.3f s", d.Seconds())
-}
+// seconds is a time that has no sign: 12 µs, 3.4 ms, 1.5 s.
+func seconds(d time.Duration) string { return strings.TrimPrefix(offset(d), "+") }
 
 // ago is the time from t to now in its largest unit: 45 s, 12 min, 5 h, 9 d.
 func ago(now, t time.Time) string {

@@ -10,7 +10,7 @@ import (
 func TestTimesInWords(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "+0 µs", -400: "+0 µs", -600: "−1 µs", 12 * time.Microsecond: "+12 µs", -999 * time.Microsecond: "−999 µs",
-		3400 * time.Microsecond: "+3.40 ms", -300 * time.Millisecond: "−300.00 ms", 1500 * time.Millisecond: "+1.500 s",
+		3400 * time.Microsecond: "+3.4 ms", -300 * time.Millisecond: "−300 ms", 1500 * time.Millisecond: "+1.5 s",
 	} {
 		if got := offset(d); got != want {
 			t.Errorf("offset(%v) = %q, want %q", d, got, want)
