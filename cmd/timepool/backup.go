@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,35 +14,30 @@ import (
 )
 
 func (a *app) backupCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "backup FILE",
-		Short: "Write scores, overrides and history of the running node to a file, as of one moment",
-		Args:  cobra.ExactArgs(1),
-		RunE: action(func(c *cobra.Command, args []string) error {
-			made := args[0] + ".part"
-			f, err := os.OpenFile(made, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-			if err != nil {
-				return fmt.Errorf("backup: %w", err)
-			}
-			defer os.Remove(made) // it has its name when all went well
-			err = a.ask(c.Context(), "GET", "/v1/backup", f)
-			if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-				return err
-			}
-			h, err := monitor.OpenHistory(made, monitor.HistoryOptions{ReadOnly: true}) // it is whole
-			if err != nil {
-				return err
-			}
-			if err := errors.Join(h.Close(), os.Rename(made, args[0])); err != nil {
-				return fmt.Errorf("backup: %w", err)
-			}
-			fi, err := os.Stat(args[0])
-			if err == nil {
-				_, err = fmt.Fprintf(a.out, "%s: %d octets\n", args[0], fi.Size())
-			}
+	return command("backup FILE", "Write scores, overrides and history of the running node to a file, as of one moment", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		made := args[0] + ".part"
+		f, err := os.OpenFile(made, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("backup: %w", err)
+		}
+		defer os.Remove(made) // it has its name when all went well
+		err = a.ask(ctx, "GET", "/v1/backup", f)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return err
-		}),
-	}
+		}
+		h, err := monitor.OpenHistory(made, monitor.HistoryOptions{ReadOnly: true}) // it is whole
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(h.Close(), os.Rename(made, args[0])); err != nil {
+			return fmt.Errorf("backup: %w", err)
+		}
+		fi, err := os.Stat(args[0])
+		if err == nil {
+			_, err = fmt.Fprintf(a.out, "%s: %d octets\n", args[0], fi.Size())
+		}
+		return err
+	})
 }
 
 // handleBackup answers GET /v1/backup with the whole store. A reader that stops
@@ -72,27 +68,22 @@ func (p patient) Write(b []byte) (int, error) {
 }
 
 func (a *app) restoreCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "restore FILE",
-		Short: "Put a backup in the place of this node's scores, overrides and history, while none runs",
-		Args:  cobra.ExactArgs(1),
-		RunE: action(func(c *cobra.Command, args []string) error {
-			var s Status
-			switch err := a.ask(c.Context(), "GET", "/v1/status", &s); {
-			case err == nil:
-				return errors.New("restore: a timepool runs here: stop it first")
-			case !errors.Is(err, errNobody):
-				return err
-			}
-			config, err := loadConfig(a.config)
-			if err != nil {
-				return err
-			}
-			if err := monitor.Restore(config.historyFile(), args[0]); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(a.out, "%s is in the place of %s\n", args[0], config.historyFile())
+	return command("restore FILE", "Put a backup in the place of this node's scores, overrides and history, while none runs", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		var s Status
+		switch err := a.ask(ctx, "GET", "/v1/status", &s); {
+		case err == nil:
+			return errors.New("restore: a timepool runs here: stop it first")
+		case !errors.Is(err, errNobody):
 			return err
-		}),
-	}
+		}
+		config, err := loadConfig(a.config)
+		if err != nil {
+			return err
+		}
+		if err := monitor.Restore(config.historyFile(), args[0]); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.out, "%s is in the place of %s\n", args[0], config.historyFile())
+		return err
+	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,18 +14,13 @@ import (
 )
 
 func (a *app) checkCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "check [POOL.YAML]",
-		Short: "Check the node file and the registry it names, or only the registry given",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: action(func(_ *cobra.Command, args []string) error {
-			path := ""
-			if len(args) == 1 {
-				path = args[0]
-			}
-			return a.check(path)
-		}),
-	}
+	return command("check [POOL.YAML]", "Check the node file and the registry it names, or only the registry given", cobra.MaximumNArgs(1), func(_ context.Context, args []string) error {
+		path := ""
+		if len(args) == 1 {
+			path = args[0]
+		}
+		return a.check(path)
+	})
 }
 
 // checked is the outcome of a check as JSON.

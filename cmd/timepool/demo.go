@@ -36,12 +36,7 @@ type demoFlags struct {
 
 func (a *app) demoCommand() *cobra.Command {
 	f := &demoFlags{}
-	c := &cobra.Command{
-		Use:   "demo",
-		Short: "Run a whole pool on this machine: nine members, three of them bad; no root, no network",
-		Args:  cobra.NoArgs,
-		RunE:  action(func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), f) }),
-	}
+	c := command("demo", "Run a whole pool on this machine: nine members, three of them bad; no root, no network", cobra.NoArgs, func(ctx context.Context, _ []string) error { return a.demo(ctx, f) })
 	c.PersistentFlags().TextVar(&f.dns, "dns", defaultDemoDNS, "where DNS is answered, an `address:port`")
 	c.PersistentFlags().TextVar(&f.http, "http", defaultConfig().HTTP.Listen, "where the pages are, an `address:port`")
 	c.AddCommand(a.demoBreakCommand(f), a.demoHealCommand(f))
@@ -132,17 +127,12 @@ func makeDemoFolder(c Config) error {
 
 func (a *app) demoBreakCommand(f *demoFlags) *cobra.Command {
 	var fault demoFault
-	c := &cobra.Command{
-		Use:   "break NAME",
-		Short: "Spoil a member of the running demonstration",
-		Args:  cobra.ExactArgs(1),
-		RunE: action(func(c *cobra.Command, args []string) error {
-			if fault == (demoFault{}) {
-				return fail(exitUsage, errors.New("demo break: say how: --offset 300ms, --silent or --unsync"))
-			}
-			return a.askDemo(c.Context(), f, args[0], fault)
-		}),
-	}
+	c := command("break NAME", "Spoil a member of the running demonstration", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		if fault == (demoFault{}) {
+			return fail(exitUsage, errors.New("demo break: say how: --offset 300ms, --silent or --unsync"))
+		}
+		return a.askDemo(ctx, f, args[0], fault)
+	})
 	c.Flags().DurationVar(&fault.Offset, "offset", 0, "its clock is wrong by this much")
 	c.Flags().BoolVar(&fault.Silent, "silent", false, "it does not answer")
 	c.Flags().BoolVar(&fault.Unsync, "unsync", false, "it says that it is not synchronised")
@@ -150,14 +140,9 @@ func (a *app) demoBreakCommand(f *demoFlags) *cobra.Command {
 }
 
 func (a *app) demoHealCommand(f *demoFlags) *cobra.Command {
-	return &cobra.Command{
-		Use:   "heal [NAME]",
-		Short: "Mend a member of the running demonstration, or all of them",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: action(func(c *cobra.Command, args []string) error {
-			return a.askDemo(c.Context(), f, strings.Join(args, ""), demoFault{})
-		}),
-	}
+	return command("heal [NAME]", "Mend a member of the running demonstration, or all of them", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+		return a.askDemo(ctx, f, strings.Join(args, ""), demoFault{})
+	})
 }
 
 // askDemo gives the member of that name a fault; "" means all of them.

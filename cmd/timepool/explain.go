@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -14,31 +15,27 @@ import (
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "explain MEMBER | explain CLIENT NAME",
-		Short: "Say why a member is in or out, or what a client gets under a pool name, and why",
-		Long: `Asks the running node about a member, by name or address: in or out, since when,
+	c := command("explain MEMBER | explain CLIENT NAME", "Say why a member is in or out, or what a client gets under a pool name, and why", cobra.RangeArgs(1, 2), func(ctx context.Context, args []string) error {
+		if len(args) == 1 {
+			return a.explainMember(ctx, args)
+		}
+		if _, _, err := parseClient(args[0]); err != nil {
+			return fail(exitUsage, err)
+		}
+		var e resolver.Explanation
+		q := url.Values{"client": args[:1], "name": args[1:]}
+		if err := a.ask(ctx, "GET", "/v1/explain?"+q.Encode(), &e); err != nil {
+			return err
+		}
+		return a.show(e, append(e.Head(), aligned(explainHeads, explainRows(&e))...))
+	})
+	c.Long = `Asks the running node about a member, by name or address: in or out, since when,
 by which numbers, what kind of fault it has, and when it will be back. Or what a
 client gets under a pool name, and why.
 
 CLIENT is an address, as if it asked itself, or a network, as if a resolver told
-its client subnet. NAME is a pool name, with the zone or without: 0.europe`,
-		Args: cobra.RangeArgs(1, 2),
-		RunE: action(func(c *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				return a.explainMember(c.Context(), args)
-			}
-			if _, _, err := parseClient(args[0]); err != nil {
-				return fail(exitUsage, err)
-			}
-			var e resolver.Explanation
-			q := url.Values{"client": args[:1], "name": args[1:]}
-			if err := a.ask(c.Context(), "GET", "/v1/explain?"+q.Encode(), &e); err != nil {
-				return err
-			}
-			return a.show(e, e.Lines(math.MaxInt))
-		}),
-	}
+its client subnet. NAME is a pool name, with the zone or without: 0.europe`
+	return c
 }
 
 // parseClient takes an address or a prefix.

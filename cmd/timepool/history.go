@@ -67,32 +67,27 @@ func pastOf(addr netip.Addr, p monitor.Point) past {
 
 func (a *app) historyCommand() *cobra.Command {
 	var since, until string
-	c := &cobra.Command{
-		Use:   "history MEMBER",
-		Short: "Print a member's checks and scores over time, also when no node runs",
-		Long: `Prints the checks of a member, by name or address, and its score after each, of
+	c := command("history MEMBER", "Print a member's checks and scores over time, also when no node runs", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		now := time.Now()
+		from, err := moment(since, now)
+		to, err2 := moment(until, now)
+		if err := cmp.Or(err, err2); err != nil {
+			return fail(exitUsage, err)
+		}
+		all, err := a.askHistory(ctx, args[0], from, to)
+		switch {
+		case err != nil:
+			return err
+		case a.output == "csv":
+			return a.printCSV(all)
+		}
+		return a.show(all, pastLines(all))
+	})
+	c.Long = `Prints the checks of a member, by name or address, and its score after each, of
 the running node or, when none runs, from the data folder. Where single checks
 are no longer kept, ten minutes at a time: their mean, and how far they reached.
 
-A time is RFC 3339, or a duration before now: 24h.`,
-		Args: cobra.ExactArgs(1),
-		RunE: action(func(c *cobra.Command, args []string) error {
-			now := time.Now()
-			from, err := moment(since, now)
-			to, err2 := moment(until, now)
-			if err := cmp.Or(err, err2); err != nil {
-				return fail(exitUsage, err)
-			}
-			all, err := a.askHistory(c.Context(), args[0], from, to)
-			switch {
-			case err != nil:
-				return err
-			case a.output == "csv":
-				return a.printCSV(all)
-			}
-			return a.show(all, pastLines(all))
-		}),
-	}
+A time is RFC 3339, or a duration before now: 24h.`
 	c.Flags().StringVar(&since, "since", "24h", "from when on")
 	c.Flags().StringVar(&until, "until", "0s", "up to when")
 	c.Flags().StringVarP(&a.output, "output", "o", "table", "how to print: table, csv or json")

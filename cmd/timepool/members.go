@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,21 +22,17 @@ var (
 )
 
 func (a *app) membersCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "members [NAME]...",
-		Short: "Say what the running node thinks of each member: score, in or out, since when, why",
-		RunE: action(func(c *cobra.Command, names []string) error {
-			all := []monitor.Member{}
-			if err := a.ask(c.Context(), "GET", "/v1/members", &all); err != nil {
-				return err
-			}
-			members, err := named(all, names)
-			if err != nil {
-				return err
-			}
-			return a.show(members, aligned(memberHeads, memberRows(members, time.Now())))
-		}),
-	}
+	return command("members [NAME]...", "Say what the running node thinks of each member: score, in or out, since when, why", nil, func(ctx context.Context, names []string) error {
+		all := []monitor.Member{}
+		if err := a.ask(ctx, "GET", "/v1/members", &all); err != nil {
+			return err
+		}
+		members, err := named(all, names)
+		if err != nil {
+			return err
+		}
+		return a.show(members, aligned(memberHeads, memberRows(members, time.Now())))
+	})
 }
 
 // named keeps the members with one of names (or addresses), or all when there is none.
@@ -91,24 +88,19 @@ func ago(now, then time.Time) string {
 }
 
 func (a *app) statusCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "status",
-		Short: "Say how the running node is; exit 1 when it does not answer or does not trust itself",
-		Args:  cobra.NoArgs,
-		RunE: action(func(c *cobra.Command, _ []string) error {
-			var s Status
-			if err := a.ask(c.Context(), "GET", "/v1/status", &s); err != nil {
-				return err
-			}
-			if err := a.printStatus(s); err != nil {
-				return err
-			}
-			if !s.Answering || s.Monitor.Frozen {
-				return fail(exitUnhealthy, errSilent)
-			}
-			return nil
-		}),
-	}
+	return command("status", "Say how the running node is; exit 1 when it does not answer or does not trust itself", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		var s Status
+		if err := a.ask(ctx, "GET", "/v1/status", &s); err != nil {
+			return err
+		}
+		if err := a.printStatus(s); err != nil {
+			return err
+		}
+		if !s.Answering || s.Monitor.Frozen {
+			return fail(exitUnhealthy, errSilent)
+		}
+		return nil
+	})
 }
 
 func (a *app) printStatus(s Status) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,35 +31,30 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 	for _, v := range overrideVerbs {
 		var reason, until string
 		var active, force bool
-		c := &cobra.Command{
-			Use:   v.verb + " MEMBER --reason TEXT",
-			Short: v.short,
-			Args:  cobra.ExactArgs(1),
-			RunE: action(func(c *cobra.Command, args []string) error {
-				end, err := parseUntil(until, time.Now())
-				if err == nil && reason == "" {
-					err = fmt.Errorf("%s: say why with --reason", v.verb)
-				}
-				if err != nil {
-					return fail(exitUsage, err)
-				}
-				q := url.Values{"member": args, "reason": {reason}}
-				if !end.IsZero() {
-					q.Set("until", end.Format(time.RFC3339Nano))
-				}
-				if active {
-					q.Set("active", "1")
-				}
-				if force {
-					q.Set("force", "1")
-				}
-				var o zones.Override
-				if err := a.ask(c.Context(), "POST", "/v1/"+v.verb+"?"+q.Encode(), &o); err != nil {
-					return err
-				}
-				return a.show(o, []string{overrideLine(o)})
-			}),
-		}
+		c := command(v.verb+" MEMBER --reason TEXT", v.short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			end, err := parseUntil(until, time.Now())
+			if err == nil && reason == "" {
+				err = fmt.Errorf("%s: say why with --reason", v.verb)
+			}
+			if err != nil {
+				return fail(exitUsage, err)
+			}
+			q := url.Values{"member": args, "reason": {reason}}
+			if !end.IsZero() {
+				q.Set("until", end.Format(time.RFC3339Nano))
+			}
+			if active {
+				q.Set("active", "1")
+			}
+			if force {
+				q.Set("force", "1")
+			}
+			var o zones.Override
+			if err := a.ask(ctx, "POST", "/v1/"+v.verb+"?"+q.Encode(), &o); err != nil {
+				return err
+			}
+			return a.show(o, []string{overrideLine(o)})
+		})
 		c.Flags().StringVar(&reason, "reason", "", "why, for people: a ticket, say")
 		if v.state != zones.Active {
 			c.Flags().BoolVar(&force, "force", false, "even if that takes its site below the floor")
@@ -112,22 +108,17 @@ func overrideLine(o zones.Override) string {
 }
 
 func (a *app) overridesCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "overrides",
-		Short: "List who drained or switched off what, when and why, lifted ones too",
-		Args:  cobra.NoArgs,
-		RunE: action(func(c *cobra.Command, _ []string) error {
-			record := []overrideView{}
-			if err := a.ask(c.Context(), "GET", "/v1/overrides", &record); err != nil {
-				return err
-			}
-			var lines []string
-			for _, o := range record {
-				lines = append(lines, overrideLine(o.Override)+o.Asked.line())
-			}
-			return a.show(record, lines)
-		}),
-	}
+	return command("overrides", "List who drained or switched off what, when and why, lifted ones too", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		record := []overrideView{}
+		if err := a.ask(ctx, "GET", "/v1/overrides", &record); err != nil {
+			return err
+		}
+		var lines []string
+		for _, o := range record {
+			lines = append(lines, overrideLine(o.Override)+o.Asked.line())
+		}
+		return a.show(record, lines)
+	})
 }
 
 // handleOverride answers POST /v1/drain?member=…&reason=…&until=… and its like.

@@ -34,20 +34,15 @@ type probed struct {
 
 func (a *app) probeCommand() *cobra.Command {
 	p, by := defaultConfig().Probe, zones.Registry{}
-	c := &cobra.Command{
-		Use:   "probe ADDR...",
-		Short: "Measure servers once: offset, round trip, stratum, leap, verdict; exit 1 when one is not good",
-		Long: `Measure servers once, as the prober would. ADDR is an IP address, an
-address with a port ("10.1.0.5:123", "[fd00::5]:123") or a host name.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: action(func(c *cobra.Command, args []string) error {
-			targets, err := resolveAll(c.Context(), args, p.Port)
-			if err != nil {
-				return err
-			}
-			return a.printProbed(probeAll(c.Context(), p, by.Profile(), targets))
-		}),
-	}
+	c := command("probe ADDR...", "Measure servers once: offset, round trip, stratum, leap, verdict; exit 1 when one is not good", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
+		targets, err := resolveAll(ctx, args, p.Port)
+		if err != nil {
+			return err
+		}
+		return a.printProbed(probeAll(ctx, p, by.Profile(), targets))
+	})
+	c.Long = `Measure servers once, as the prober would. ADDR is an IP address, an
+address with a port ("10.1.0.5:123", "[fd00::5]:123") or a host name.`
 	c.Flags().IntVar(&p.Samples, "samples", p.Samples, "exchanges; the one with the lowest round trip counts")
 	c.Flags().DurationVar(&p.Gap, "gap", p.Gap, "time between two exchanges")
 	c.Flags().DurationVar(&p.Timeout, "timeout", p.Timeout, "how long to wait for each answer")

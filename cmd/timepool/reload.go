@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -14,22 +15,17 @@ type Reload = web.Reload
 
 func (a *app) reloadCommand() *cobra.Command {
 	var force bool
-	c := &cobra.Command{
-		Use:   "reload",
-		Short: "Re-read the registry now and say what became of it",
-		Args:  cobra.NoArgs,
-		RunE: action(func(c *cobra.Command, _ []string) error {
-			var r Reload
-			path := "/v1/reload"
-			if force {
-				path += "?force=1"
-			}
-			if err := a.ask(c.Context(), "POST", path, &r); err != nil {
-				return err
-			}
-			return a.printReload(r)
-		}),
-	}
+	c := command("reload", "Re-read the registry now and say what became of it", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		var r Reload
+		path := "/v1/reload"
+		if force {
+			path += "?force=1"
+		}
+		if err := a.ask(ctx, "POST", path, &r); err != nil {
+			return err
+		}
+		return a.printReload(r)
+	})
 	c.Flags().BoolVar(&force, "force", false, "accept an edit that loses more than half of a site's eligible members")
 	return c
 }

@@ -51,30 +51,25 @@ type respondFlags struct {
 
 func (a *app) respondCommand() *cobra.Command {
 	f := &respondFlags{}
-	c := &cobra.Command{
-		Use:   "respond",
-		Short: "Answer NTP on a member host from its own clock",
-		Long: `Answer NTP on a member host from its own clock. What is announced comes from
+	c := command("respond", "Answer NTP on a member host from its own clock", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		switch {
+		case f.print != "":
+			return f.printConf(a.out)
+		case f.check:
+			return f.announce(ctx, a)
+		case f.status, f.undrain, f.drain != 0:
+			return f.command(ctx, a)
+		}
+		return f.run(ctx, a.socket, newLogger(a.errs, f.log))
+	})
+	c.Long = `Answer NTP on a member host from its own clock. What is announced comes from
 the sources named, the first that answers; with none it announces itself
 unsynchronised, and never a stratum that nobody vouches for:
 
   chrony   the local chronyd's command port (the default)
   daemon   another NTP server on this host (--daemon)
   kernel   the kernel's clock state; needs --stratum and --refid
-  stated   this host is a stratum 1 with the reference --refid, right within --error`,
-		Args: cobra.NoArgs,
-		RunE: action(func(c *cobra.Command, _ []string) error {
-			switch {
-			case f.print != "":
-				return f.printConf(a.out)
-			case f.check:
-				return f.announce(c.Context(), a)
-			case f.status, f.undrain, c.Flags().Changed("drain"):
-				return f.command(c.Context(), a)
-			}
-			return f.run(c.Context(), a.socket, newLogger(a.errs, f.log))
-		}),
-	}
+  stated   this host is a stratum 1 with the reference --refid, right within --error`
 	flags := c.Flags()
 	flags.StringSliceVar(&f.listen, "listen", []string{"0.0.0.0:123", "[::]:123"}, "addresses and ports to answer on")
 	flags.StringSliceVar(&f.source, "source", []string{"chrony"}, "who knows how good the clock is, in order: chrony, daemon, kernel, stated")

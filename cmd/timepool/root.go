@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -48,15 +49,14 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	return root
 }
 
-// action wraps a subcommand's body so that its errors carry an exit code and
-// only cobra's own errors count as wrong usage.
-func action(body func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
-	return func(c *cobra.Command, args []string) error {
-		err := body(c, args)
-		var f failure
-		if err == nil || errors.As(err, &f) {
+// command makes a subcommand. What its body returns carries an exit code, so
+// that only cobra's own errors count as wrong usage.
+func command(use, short string, args cobra.PositionalArgs, body func(context.Context, []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
+		err := body(c.Context(), args)
+		if err == nil || errors.As(err, new(failure)) {
 			return err
 		}
 		return fail(exitUnhealthy, err)
-	}
+	}}
 }

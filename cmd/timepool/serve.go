@@ -14,28 +14,23 @@ import (
 
 func (a *app) serveCommand() *cobra.Command {
 	var static bool
-	c := &cobra.Command{
-		Use:   "serve",
-		Short: "Answer DNS for the pool and probe its members",
-		Args:  cobra.NoArgs,
-		RunE: action(func(c *cobra.Command, _ []string) error {
-			config, err := loadConfig(a.config)
-			if err != nil {
-				return err
-			}
-			if a.socket != "" {
-				config.Socket = a.socket
-			}
-			hangups := make(chan os.Signal, 1)
-			signal.Notify(hangups, syscall.SIGHUP) // before what may take its time, as it would end the process
-			defer signal.Stop(hangups)
-			n, err := openNode(config, static, newLogger(a.errs, config.Log))
-			if err != nil {
-				return err
-			}
-			return n.run(c.Context(), hangups)
-		}),
-	}
+	c := command("serve", "Answer DNS for the pool and probe its members", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		config, err := loadConfig(a.config)
+		if err != nil {
+			return err
+		}
+		if a.socket != "" {
+			config.Socket = a.socket
+		}
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP) // before what may take its time, as it would end the process
+		defer signal.Stop(hangups)
+		n, err := openNode(config, static, newLogger(a.errs, config.Log))
+		if err != nil {
+			return err
+		}
+		return n.run(ctx, hangups)
+	})
 	c.Flags().BoolVar(&static, "static", false, "do not probe: take every active member as eligible (benches, a name server in a disaster)")
 	return c
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -23,17 +24,12 @@ func buildVersion() string {
 }
 
 func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
-		RunE: action(func(*cobra.Command, []string) error {
-			v := struct {
-				Version  string `json:"version"`
-				Go       string `json:"go"`
-				Platform string `json:"platform"`
-			}{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-			return a.show(v, []string{fmt.Sprintf("timepool %s (%s, %s)", v.Version, v.Go, v.Platform)})
-		}),
-	}
+	return command("version", "Print the version", cobra.NoArgs, func(_ context.Context, _ []string) error {
+		v := struct {
+			Version  string `json:"version"`
+			Go       string `json:"go"`
+			Platform string `json:"platform"`
+		}{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+		return a.show(v, []string{fmt.Sprintf("timepool %s (%s, %s)", v.Version, v.Go, v.Platform)})
+	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,27 +17,22 @@ import (
 
 func (a *app) whatIfCommand() *cobra.Command {
 	var lose []string
-	c := &cobra.Command{
-		Use:   "what-if --lose SITE|MEMBER [--lose …]",
-		Short: "Say what would become of load, distances and floors without a site or a member",
-		Long: `Asks the running node for the answers it would give without some sites or members,
+	c := command("what-if --lose SITE|MEMBER [--lose …]", "Say what would become of load, distances and floors without a site or a member", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if len(lose) == 0 {
+			return fail(exitUsage, errors.New("what-if: say what is lost: --lose SITE or --lose MEMBER"))
+		}
+		var o resolver.Outlook
+		if err := a.ask(ctx, "GET", "/v1/what-if?"+url.Values{"lose": lose}.Encode(), &o); err != nil {
+			return err
+		}
+		return a.show(o, outlookLines(&o))
+	})
+	c.Long = `Asks the running node for the answers it would give without some sites or members,
 and compares them with those it gives. Nothing is changed.
 
 The load is a model: every site has as many clients as any other, they ask for
 the zone's own name, and each uses all addresses of its answer alike. KM is from
-a site's clients to what they are handed out, on average.`,
-		Args: cobra.NoArgs,
-		RunE: action(func(c *cobra.Command, _ []string) error {
-			if len(lose) == 0 {
-				return fail(exitUsage, errors.New("what-if: say what is lost: --lose SITE or --lose MEMBER"))
-			}
-			var o resolver.Outlook
-			if err := a.ask(c.Context(), "GET", "/v1/what-if?"+url.Values{"lose": lose}.Encode(), &o); err != nil {
-				return err
-			}
-			return a.show(o, outlookLines(&o))
-		}),
-	}
+a site's clients to what they are handed out, on average.`
 	c.Flags().StringArrayVar(&lose, "lose", nil, "a site or a member; may be repeated")
 	return c
 }
