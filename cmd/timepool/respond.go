@@ -116,6 +116,28 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 	if err != nil {
 		return fail(exitUsage, err)
 	}
+	var listeners []net.Listener
+	var servers []*http.Server
+	add := func(l net.Listener, s *http.Server) { listeners, servers = append(listeners, l), append(servers, s) }
+	defer func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	}()
+	if socket != "" {
+		l, err := listenSocket(socket)
+		if err != nil {
+			return err
+		}
+		add(l, r.controls())
+	}
+	if f.metrics != "" {
+		l, err := listenMetrics(f.metrics)
+		if err != nil {
+			return err
+		}
+		add(l, r.metricsServer())
+	}
 	if r.clock, err = f.clock(log, sources); err != nil {
 		return fail(exitUsage, err)
 	}

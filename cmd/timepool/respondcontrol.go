@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/timepool/timepool/monitor/responder"
 )
@@ -132,44 +130,25 @@ func listenMetrics(addr netip.AddrPort) (net.Listener, error) {
 	return net.Listen("tcp", addr.String())
 }
 
-// metrics serves /metrics, read from the responder when it is scraped.
-func (r *responding) metrics() *http.Server {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(r)
+// metricsServer serves /metrics.
+func (r *responding) metricsServer() *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", metricsHandler(scraped(r.metrics)))
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
 }
 
-// Describe sends nothing, which makes the collector an unchecked one.
-func (r *responding) Describe(chan<- *prometheus.Desc) {}
-
-// Collect reads the responder once.
-func (r *responding) Collect(out chan<- prometheus.Metric) {
-	send := func(name, help string, kind prometheus.ValueType, v float64, label ...string) {
-		var names []string
-		if len(label) > 0 {
-			names = []string{"verdict"}
-		}
-		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("timepool_respond_"+name, help, names, nil), kind, v, label...)
+func (r *responding) metrics(s scrape) {
+	is := r.status()
+	a, drained := is.Announced, len(is.Announced.Drains) > 0
+	for verdict, n := range is.Packets {
+		s.count("respond_packets_total", "Packets by what became of them.", float64(n), "verdict", verdict)
 	}
-	s := r.status()
-	for verdict, n := range s.Packets {
-		send("packets_total", "Packets by what became of them.", prometheus.CounterValue, float64(n), verdict)
-	}
-	for _, g := range []struct {
-		name, help string
-		value      float64
-	}{
-		{"synchronised", "1 where it announces a clock to follow.", bit(s.Announced.Synchronised && len(s.Announced.Drains) == 0)},
-		{"drained", "1 while it announces itself unsynchronised so that its clients leave.", bit(len(s.Announced.Drains) > 0)},
-		{"clients_asking", "Clients of the last minute or two, about; counted while drained.", float64(s.Asking)},
-		{"stratum", "Stratum announced; 16 unsynchronised.", float64(s.Announced.Stratum)},
-		{"leap", "Leap indicator announced: 1 a second is inserted, 2 deleted, 3 unsynchronised.", float64(s.Announced.Leap)},
-		{"smearing_seconds", "What smearing a leap second adds to the clock.", s.Announced.Smearing},
-		{"root_delay_seconds", "Root delay announced.", s.Announced.RootDelay},
-		{"root_dispersion_seconds", "Root dispersion announced when it was last asked for.", s.Announced.RootDispersion},
-	} {
-		send(g.name, g.help, prometheus.GaugeValue, g.value)
-	}
+	s.gauge("respond_synchronised", "1 where it announces a clock to follow.", bit(a.Synchronised && !drained))
+	s.gauge("respond_drained", "1 while it announces itself unsynchronised so that its clients leave.", bit(drained))
+	s.gauge("respond_clients_asking", "Clients of the last minute or two, about; counted while drained.", float64(is.Asking))
+	s.gauge("respond_stratum", "Stratum announced; 16 unsynchronised.", float64(a.Stratum))
+	s.gauge("respond_leap", "Leap indicator announced: 1 a second is inserted, 2 deleted, 3 unsynchronised.", float64(a.Leap))
+	s.gauge("respond_smearing_seconds", "What smearing a leap second adds to the clock.", a.Smearing)
+	s.gauge("respond_root_delay_seconds", "Root delay announced.", a.RootDelay)
+	s.gauge("respond_root_dispersion_seconds", "Root dispersion announced when it was last asked for.", a.RootDispersion)
 }

@@ -21,7 +21,7 @@ func TestRespondMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.server.Close()
-	s := httptest.NewServer(r.metrics().Handler)
+	s := httptest.NewServer(r.metricsServer().Handler)
 	defer s.Close()
 	scrape := func() string {
 		t.Helper()
