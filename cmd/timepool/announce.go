@@ -20,7 +20,7 @@ import (
 // seconds, to announce itself unsynchronised. Each member has a token of its
 // own, good for nothing but this question.
 const (
-	announcePath  = "/api/v1/announce"
+	announcePath  = callPath + "announce"
 	announceEvery = 10 * time.Second
 	announceMost  = 24 * time.Hour
 )

@@ -59,7 +59,7 @@ members: [{name: a, addresses: [127.90.0.1], site: fra}, {name: b, addresses: [1
 	}
 	command := func(call string) error {
 		var out any
-		return askSocket(t.Context(), c.Socket, "POST", "/v1/"+call, &out)
+		return askSocket(t.Context(), c.Socket, "POST", call, &out)
 	}
 	a, b := member("aaaaaaaaaaaaaaaa"), member("bbbbbbbbbbbbbbbb")
 	drained(a, false)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/timepool/timepool/monitor"
+	"github.com/timepool/timepool/monitor/web"
 )
 
 func (a *app) backupCommand() *cobra.Command {
@@ -21,7 +22,7 @@ func (a *app) backupCommand() *cobra.Command {
 			return fmt.Errorf("backup: %w", err)
 		}
 		defer os.Remove(made) // it has its name when all went well
-		err = a.ask(ctx, "GET", "/v1/backup", f)
+		err = a.ask(ctx, "GET", "backup", f)
 		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return err
 		}
@@ -40,7 +41,7 @@ func (a *app) backupCommand() *cobra.Command {
 	})
 }
 
-// handleBackup answers GET /v1/backup with the whole store. A reader that stops
+// handleBackup answers GET backup with the whole store. A reader that stops
 // reading must not hold the store for ever.
 func (n *node) handleBackup(w http.ResponseWriter, _ *http.Request) {
 	if n.history == nil {
@@ -69,8 +70,8 @@ func (p patient) Write(b []byte) (int, error) {
 
 func (a *app) restoreCommand() *cobra.Command {
 	return command("restore FILE", "Put a backup in the place of this node's scores, overrides and history, while none runs", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		var s Status
-		switch err := a.ask(ctx, "GET", "/v1/status", &s); {
+		var s web.Node
+		switch err := a.ask(ctx, "GET", "status", &s); {
 		case err == nil:
 			return errors.New("restore: a timepool runs here: stop it first")
 		case !errors.Is(err, errNobody):

@@ -5,65 +5,59 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
 	"time"
 )
 
-// TLSConfig names a certificate. Both files are read again when they change.
-type TLSConfig struct {
-	Cert string `yaml:"cert" doc:"PEM file: the certificate and those between it and the root."`
-	Key  string `yaml:"key" doc:"PEM file: its private key."`
-}
-
-// DNSTLSConfig says where DNS over TLS is answered.
-type DNSTLSConfig struct {
-	Listen []netip.AddrPort `yaml:"listen" doc:"Addresses and ports, such as 0.0.0.0:853; nowhere unless given."`
-	Cert   string           `yaml:"cert" doc:"PEM file: the certificate and those between it and the root."`
-	Key    string           `yaml:"key" doc:"PEM file: its private key. Both are read again when they change."`
-}
-
-// dnsTLS is nil where there is no DNS over TLS.
-func (n *node) dnsTLS() (*tls.Config, error) {
-	c := n.config.DNS.TLS
-	if len(c.Listen) == 0 {
-		return nil, nil
+// overTLS reads the certificates of the listeners, nil for none, and looks at
+// the tokens. Errors are those of all files.
+func (c *Config) overTLS(log *slog.Logger) (dns, http *tls.Config, err error) {
+	var faults [4]error
+	if len(c.DNS.TLS.Listen) > 0 {
+		if dns, faults[0] = openCertificate(c.DNS.TLS.Cert, c.DNS.TLS.Key, log, "dot"); faults[0] != nil {
+			faults[0] = fmt.Errorf("dns.tls: %w", faults[0])
+		}
 	}
-	pair, err := openCertificate(TLSConfig{c.Cert, c.Key}, n.log)
-	if err != nil {
-		return nil, fail(exitInvalid, fmt.Errorf("dns.%w", err))
+	if c.HTTP.TLS.Cert != "" {
+		if http, faults[1] = openCertificate(c.HTTP.TLS.Cert, c.HTTP.TLS.Key, log, "http/1.1"); faults[1] != nil {
+			faults[1] = fmt.Errorf("http.tls: %w", faults[1])
+		}
 	}
-	return pair.config("dot"), nil
+	if c.HTTP.Token != "" {
+		if _, faults[2] = readToken(c.HTTP.Token); faults[2] != nil {
+			faults[2] = fmt.Errorf("http.token_file: %w", faults[2])
+		}
+	}
+	if c.HTTP.MemberTokens != "" {
+		_, faults[3] = memberOf(c.HTTP.MemberTokens, "")
+	}
+	return dns, http, fail(exitInvalid, errors.Join(faults[:]...))
 }
 
 // certificate is a pair of files, read again once they changed. A pair that
 // cannot be read leaves the former in force, and that is logged once.
 type certificate struct {
-	files TLSConfig
-	log   *slog.Logger
+	cert, key string
+	log       *slog.Logger
 
 	mu      sync.Mutex
 	checked time.Time
-	stamp   string // of the files as they were last tried
+	seen    sight // the files as they were last tried
 	loaded  *tls.Certificate
 }
 
-// openCertificate reads the files. Errors name them.
-func openCertificate(files TLSConfig, log *slog.Logger) (*certificate, error) {
-	c := &certificate{files: files, log: log, stamp: stampOf(files)}
-	loaded, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+// openCertificate reads the files for a listener; protocols are those of ALPN.
+// Errors name them.
+func openCertificate(cert, key string, log *slog.Logger, protocols ...string) (*tls.Config, error) {
+	c := &certificate{cert: cert, key: key, log: log, seen: look(cert, key)}
+	loaded, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
+		return nil, fmt.Errorf("certificate %s, key %s: %w", cert, key, err)
 	}
 	c.loaded = &loaded
-	return c, nil
-}
-
-// config is for a listener; protocols are those of ALPN.
-func (c *certificate) config(protocols ...string) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: protocols, GetCertificate: c.get}
+	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: protocols, GetCertificate: c.get}, nil
 }
 
 // get looks at the files once a second at most.
@@ -74,37 +68,24 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return c.loaded, nil
 	}
 	c.checked = time.Now()
-	if stamp := stampOf(c.files); stamp != c.stamp {
-		c.stamp = stamp
-		if loaded, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key); err != nil {
-			c.log.Error("certificate cannot be read again, the former stays in force", "cert", c.files.Cert, "error", err)
+	if seen := look(c.cert, c.key); !seen.same(c.seen) {
+		c.seen = seen
+		if loaded, err := tls.LoadX509KeyPair(c.cert, c.key); err != nil {
+			c.log.Error("certificate cannot be read again, the former stays in force", "cert", c.cert, "error", err)
 		} else {
 			c.loaded = &loaded
-			c.log.Info("certificate read again", "cert", c.files.Cert)
+			c.log.Info("certificate read again", "cert", c.cert)
 		}
 	}
 	return c.loaded, nil
 }
 
-// stampOf changes when one of the files does.
-func stampOf(files TLSConfig) (stamp string) {
-	for _, path := range []string{files.Cert, files.Key} {
-		if info, err := os.Stat(path); err == nil {
-			stamp += fmt.Sprint(info.ModTime().UnixNano(), info.Size(), " ")
-		}
-	}
-	return stamp
-}
-
-// readToken reads the word that calls over HTTP must know to change something.
+// readToken reads a word that whoever calls over HTTPS must know.
 func readToken(path string) (string, error) {
 	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("token file: %w", err)
-	}
 	word := strings.TrimSpace(string(text))
-	if len(word) < 16 {
-		return "", errors.New("token file " + path + ": wants 16 characters or more (openssl rand -hex 32)")
+	if err == nil && len(word) < 16 {
+		err = fmt.Errorf("%s: wants 16 characters or more (openssl rand -hex 32)", path)
 	}
-	return word, nil
+	return word, err
 }

@@ -54,15 +54,16 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	dir := t.TempDir()
 	files := TLSConfig{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
 	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
-	if _, err := openCertificate(files, logger); err == nil || !strings.Contains(err.Error(), "cert.pem") {
-		t.Errorf("without files: %v", err)
+	for _, text := range []string{"", "half written"} {
+		if text != "" {
+			writeFile(t, files.Cert, text)
+		}
+		if _, err := openCertificate(files.Cert, files.Key, nil); err == nil || !strings.Contains(err.Error(), files.Key) {
+			t.Errorf("a certificate of %q: %v", text, err)
+		}
 	}
 	certify(t, files, 1)
-	c, err := openCertificate(files, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := &certificate{cert: files.Cert, key: files.Key, log: slog.New(slog.NewTextHandler(&log, nil))}
 	serial := func() int64 {
 		c.checked = time.Time{} // as if a second had passed
 		loaded, err := c.get(nil)

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/timepool/timepool/zones"
-	"github.com/timepool/timepool/zones/strict"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -32,71 +30,34 @@ type checked struct {
 }
 
 // check tells every fault in one go: of the node file, or when that is right,
-// of what it names.
+// of all files that it names.
 func (a *app) check(path string) error {
-	r := checked{Faults: []string{}, Warnings: []string{}}
-	var geoip geoFile
-	if path == "" {
-		c, err := loadConfig(a.config)
-		if errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		r.Faults = faultLines(err)
-		path = c.Registry
-		if err == nil {
-			geoip, err = openGeoFile(c.GeoIP)
-			r.Faults = append(r.Faults, faultLines(err)...)
-			_, err = readLeaps(c.LeapFile)
-			r.Faults = append(r.Faults, faultLines(err)...)
-			_, err = readSecrets(c.DNS.CookieSecrets, nil)
-			r.Faults = append(r.Faults, faultLines(err)...)
-			_, err = c.DNS.Transfer.transfers()
-			r.Faults = append(r.Faults, faultLines(err)...)
+	var in inputs
+	var err error
+	if path != "" {
+		in.base, err = zones.Load(path)
+	} else {
+		var c Config
+		if c, err = loadConfig(a.config); err == nil {
+			in, err = c.read(in)
+			_, _, err2 := c.overTLS(nil)
+			err = errors.Join(err2, err)
 		}
 	}
-	if len(r.Faults) == 0 {
-		registry, err := zones.Load(path)
-		r.Faults = append(r.Faults, faultLines(err)...)
-		if err == nil {
-			r.Warnings = append(r.Warnings, registry.Warnings...)
-			r.Warnings = append(r.Warnings, zones.Disagreements(registry, geoip.db)...)
-			r.Summary = summary(registry)
+	r := checked{OK: err == nil, Faults: []string{}, Warnings: []string{}}
+	if !r.OK {
+		if r.Faults = strings.Split(err.Error(), "\n"); a.output != "json" {
+			fmt.Fprintln(a.errs, err)
 		}
+		return errors.Join(a.show(r, nil), fail(exitInvalid, errSilent))
 	}
-	r.OK = len(r.Faults) == 0
-	if err := a.printChecked(r); err != nil || r.OK {
-		return err
-	}
-	return fail(exitInvalid, errSilent)
-}
-
-func (a *app) printChecked(r checked) error {
+	r.Warnings = append(append(r.Warnings, in.base.Warnings...), zones.Disagreements(in.base, in.geoip)...)
+	r.Summary = summary(in.base)
 	var lines []string
 	for _, w := range r.Warnings {
 		lines = append(lines, "warning: "+w)
 	}
-	if r.OK {
-		lines = append(lines, "ok: "+r.Summary)
-	} else if a.output != "json" {
-		fmt.Fprintln(a.errs, strings.Join(r.Faults, "\n"))
-	}
-	return a.show(r, lines)
-}
-
-// faultLines is err as lines for people, one a fault; none for nil.
-func faultLines(err error) []string {
-	if err == nil {
-		return []string{}
-	}
-	var faults strict.Faults
-	if !errors.As(err, &faults) {
-		return []string{err.Error()}
-	}
-	lines := make([]string, len(faults))
-	for i, f := range faults {
-		lines[i] = f.String()
-	}
-	return lines
+	return a.show(r, append(lines, "ok: "+r.Summary))
 }
 
 func summary(r *zones.Registry) string {

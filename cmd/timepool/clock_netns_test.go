@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/timepool/timepool/monitor"
+	"github.com/timepool/timepool/monitor/web"
 )
 
 const clockPool = `
@@ -177,10 +178,10 @@ func (n *namespace) neighbour(hosts ...int) *namespace {
 
 // statusEvenFailing reads the status whatever its exit code: it is 1 while the
 // node is frozen.
-func statusEvenFailing(n *namespace, bin, node string) (s Status, text string) {
+func statusEvenFailing(n *namespace, bin, node string) (s web.Status, text string) {
 	out, err := n.command(bin, "status", "--config", node, "-o", "json").Output()
 	if json.Unmarshal(out, &s) != nil {
-		return Status{}, fmt.Sprintf("%s %v", out, err)
+		return web.Status{}, fmt.Sprintf("%s %v", out, err)
 	}
 	return s, string(out)
 }

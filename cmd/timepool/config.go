@@ -106,6 +106,19 @@ type HTTPConfig struct {
 	MemberTokens string `yaml:"member_tokens" doc:"File of lines 'member token', 16 characters or more: the members whose responders may ask over HTTPS whether they are drained with --active. None unless given."`
 }
 
+// TLSConfig names a certificate. Both files are read again when they change.
+type TLSConfig struct {
+	Cert string `yaml:"cert" doc:"PEM file: the certificate and those between it and the root."`
+	Key  string `yaml:"key" doc:"PEM file: its private key."`
+}
+
+// DNSTLSConfig says where DNS over TLS is answered.
+type DNSTLSConfig struct {
+	Listen []netip.AddrPort `yaml:"listen" doc:"Addresses and ports, such as 0.0.0.0:853; nowhere unless given."`
+	Cert   string           `yaml:"cert" doc:"PEM file: the certificate and those between it and the root."`
+	Key    string           `yaml:"key" doc:"PEM file: its private key. Both are read again when they change."`
+}
+
 // ProbeConfig says how members are measured.
 type ProbeConfig struct {
 	Interval  time.Duration  `yaml:"interval" default:"64s" min:"100ms" max:"1h" doc:"Time between two checks of one address."`

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/timepool/timepool/monitor/web"
 	"github.com/timepool/timepool/zones"
 )
 
@@ -100,7 +100,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 		}
 		return err
 	}
-	n.extra = map[string]http.HandlerFunc{"POST /v1/demo": members.handleFault}
+	n.demo = members.handleFault
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return members.run(ctx) })
 	g.Go(func() error { return n.run(ctx, nil) })
@@ -111,8 +111,8 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 // makeDemoFolder makes a fresh folder that nobody else can write to. What a
 // killed demonstration left is removed, unless it still runs.
 func makeDemoFolder(c Config) error {
-	var s Status
-	if askSocket(context.Background(), c.Socket, "GET", "/v1/status", &s) == nil {
+	var s web.Node
+	if askSocket(context.Background(), c.Socket, "GET", "status", &s) == nil {
 		return errors.New("demo: one runs on this port already (choose another with --dns and --http)")
 	}
 	err := os.RemoveAll(c.Data)
@@ -149,7 +149,7 @@ func (a *app) demoHealCommand(f *demoFlags) *cobra.Command {
 func (a *app) askDemo(ctx context.Context, f *demoFlags, name string, fault demoFault) error {
 	q := url.Values{"name": {name}, "offset": {fault.Offset.String()}, "silent": {strconv.FormatBool(fault.Silent)}, "unsync": {strconv.FormatBool(fault.Unsync)}}
 	var said struct{ Said string }
-	err := askSocket(ctx, f.config().Socket, "POST", "/v1/demo?"+q.Encode(), &said)
+	err := askSocket(ctx, f.config().Socket, "POST", "demo?"+q.Encode(), &said)
 	if errors.Is(err, errNobody) {
 		return fail(exitUnreachable, errors.New("demo: none runs on this port (is `timepool demo` running? give the same --dns)"))
 	}

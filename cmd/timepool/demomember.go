@@ -117,7 +117,7 @@ func (d demoMembers) close() {
 	}
 }
 
-// handleFault answers POST /v1/demo?name=…&offset=…&silent=…&unsync=…: it gives
+// handleFault answers POST demo?name=…&offset=…&silent=…&unsync=…: it gives
 // the member of that name the fault; "" means all of them.
 func (d demoMembers) handleFault(w http.ResponseWriter, r *http.Request) {
 	offset, err := time.ParseDuration(r.FormValue("offset"))

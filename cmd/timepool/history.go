@@ -1,20 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,216 +23,147 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// past is one check of an address, or what ten minutes of them came to.
-type past struct {
-	Time       time.Time     `json:"time"`
-	Address    netip.Addr    `json:"address"`
-	Vantage    string        `json:"vantage"`
-	For        time.Duration `json:"for_ns"` // 0: one check; else the values are means over so long
-	Checks     int           `json:"checks"`
-	Silent     int           `json:"silent"` // of those, not answered
-	Sent       int           `json:"sent"`
-	Lost       int           `json:"lost"`
-	Outcome    string        `json:"outcome"`
-	Offset     time.Duration `json:"offset_ns"`
-	OffsetLow  time.Duration `json:"offset_low_ns"`
-	OffsetHigh time.Duration `json:"offset_high_ns"`
-	RTT        time.Duration `json:"rtt_ns"`
-	RTTLow     time.Duration `json:"rtt_low_ns"`
-	RTTHigh    time.Duration `json:"rtt_high_ns"`
-	Distance   time.Duration `json:"root_distance_ns"`
-	Stratum    uint8         `json:"stratum"`
-	Leap       uint8         `json:"leap"`
-	RefID      string        `json:"refid"`
-	Step       float64       `json:"step"`
-	Score      float64       `json:"score"` // after the check
-	ScoreLow   float64       `json:"score_low"`
-	ScoreHigh  float64       `json:"score_high"`
-	Frozen     bool          `json:"frozen"`
-	Error      string        `json:"error"` // kiss code, or what was wrong
-}
+// columns are the keys of what is told of a check, or of what ten minutes of
+// them came to (for_s is then not 0, and the values are means over so long), in
+// CSV as in JSON. What ends in _s is in seconds.
+var columns = strings.Fields(`time address vantage for_s checks silent sent lost outcome offset_s offset_low_s offset_high_s
+	rtt_s rtt_low_s rtt_high_s root_distance_s stratum leap refid step score score_low score_high frozen error`)
 
-func pastOf(addr netip.Addr, p monitor.Point) past {
-	l := past{
-		Time: p.Time, Address: addr, Vantage: p.Vantage, For: p.For, Checks: p.Checks, Silent: p.Silent, Sent: p.Sent, Lost: p.Lost, Outcome: p.Outcome.String(),
-		Offset: p.Offset, OffsetLow: p.Low.Offset, OffsetHigh: p.High.Offset, RTT: p.RTT, RTTLow: p.Low.RTT, RTTHigh: p.High.RTT, Distance: p.RootDistance,
-		Stratum: p.Stratum, Leap: p.Leap, Step: p.Step, Score: p.Score, ScoreLow: p.Low.Score, ScoreHigh: p.High.Score, Frozen: p.Frozen,
-		Error: cmp.Or(p.Kiss, p.Invalid, p.Err),
-	}
+// values are those of columns.
+func values(p *monitor.Point) []any {
+	refID := ""
 	if p.Timed() {
-		l.RefID = monitor.RefIDText(p.RefID, p.Stratum)
+		refID = monitor.RefIDText(p.RefID, p.Stratum)
 	}
-	return l
+	return []any{
+		p.Time, p.Addr, p.Vantage, p.For.Seconds(), p.Checks, p.Silent, p.Sent, p.Lost, p.Outcome.String(), p.Offset.Seconds(), p.Low.Offset.Seconds(), p.High.Offset.Seconds(),
+		p.RTT.Seconds(), p.Low.RTT.Seconds(), p.High.RTT.Seconds(), p.RootDistance.Seconds(), p.Stratum, p.Leap, refID, p.Step, p.Score, p.Low.Score, p.High.Score, p.Frozen,
+		cmp.Or(p.Kiss, p.Invalid, p.Err),
+	}
 }
 
 func (a *app) historyCommand() *cobra.Command {
 	var since, until string
-	c := command("history MEMBER", "Print a member's checks and scores over time, also when no node runs", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+	c := command("history MEMBER", "Print a member's checks and scores over time", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		now := time.Now()
-		from, err := moment(since, now)
-		to, err2 := moment(until, now)
+		from, err := parseTime(since, now, -1)
+		to, err2 := parseTime(until, now, -1)
 		if err := cmp.Or(err, err2); err != nil {
 			return fail(exitUsage, err)
 		}
-		all, err := a.askHistory(ctx, args[0], from, to)
-		switch {
-		case err != nil:
+		q := url.Values{"member": args, "since": {from.Format(time.RFC3339Nano)}, "until": {to.Format(time.RFC3339Nano)}}
+		var points []monitor.Point
+		if err := a.ask(ctx, "GET", "history?"+q.Encode(), &points); err != nil {
 			return err
-		case a.output == "csv":
-			return a.printCSV(all)
 		}
-		return a.show(all, pastLines(all))
+		return a.printHistory(points)
 	})
-	c.Long = `Prints the checks of a member, by name or address, and its score after each, of
-the running node or, when none runs, from the data folder. Where single checks
-are no longer kept, ten minutes at a time: their mean, and how far they reached.
+	c.Long = `Prints the checks of a member, by name or address, and its score after each. Where
+single checks are no longer kept, ten minutes at a time: their mean, and how far
+they reached.
 
-A time is RFC 3339, or a duration before now: 24h.`
+A time is a duration before now, 24h, or 2026-12-01 17:30 in local time, or RFC 3339.`
 	c.Flags().StringVar(&since, "since", "24h", "from when on")
 	c.Flags().StringVar(&until, "until", "0s", "up to when")
 	c.Flags().StringVarP(&a.output, "output", "o", "table", "how to print: table, csv or json")
 	return c
 }
 
-// moment reads a time, or a duration before now.
-func moment(text string, now time.Time) (time.Time, error) {
-	if d, err := time.ParseDuration(text); err == nil {
-		return now.Add(-d), nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, fmt.Errorf("time %q: wants a duration before now, 24h, or 2006-01-02T15:04:05Z", text)
-	}
-	return t, nil
-}
-
-// storedHistory is what handleHistory answers, from the file.
-func (a *app) storedHistory(w io.Writer, member string, from, to time.Time) error {
-	config, err := loadConfig(a.config)
-	if err != nil {
-		return err
-	}
-	var registry *zones.Registry
-	if _, err := netip.ParseAddr(member); err != nil {
-		if registry, err = zones.Load(config.Registry); err != nil {
-			return fail(exitInvalid, err)
-		}
-	}
-	addrs, err := addressesOf(registry, member)
-	if err != nil {
-		return err
-	}
-	h, err := monitor.OpenHistory(config.historyFile(), monitor.HistoryOptions{ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	return writeHistory(w, h, addrs, from, to)
-}
-
-// addressesOf are those of the member with that name, or it is an address.
-func addressesOf(r *zones.Registry, member string) ([]netip.Addr, error) {
-	if addr, err := netip.ParseAddr(member); err == nil {
-		return []netip.Addr{addr}, nil // also one that has left the registry
-	}
-	for i := range r.Members {
-		if r.Members[i].Name == member {
-			return r.Members[i].Addresses, nil
-		}
-	}
-	return nil, fmt.Errorf("member %s: the registry has none of that name or address", member)
-}
-
-// handleHistory answers GET /v1/history?member=…&since=…&until=… with a line of
-// JSON for each check.
-func (n *node) handleHistory(w http.ResponseWriter, r *http.Request) {
-	if n.history == nil {
-		refuse(w, http.StatusNotFound, "static: members are not measured")
-		return
-	}
-	addrs, err := addressesOf(n.inForce.Load().registry, r.FormValue("member"))
-	from, err2 := time.Parse(time.RFC3339, r.FormValue("since"))
-	to, err3 := time.Parse(time.RFC3339, r.FormValue("until"))
-	if err := cmp.Or(err, err2, err3); err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	if err := writeHistory(w, n.history, addrs, from, to); err != nil {
-		panic(http.ErrAbortHandler) // who reads sees that the end is missing
-	}
-}
-
-func writeHistory(w io.Writer, h *monitor.History, addrs []netip.Addr, from, to time.Time) error {
-	e := json.NewEncoder(w)
-	for _, addr := range addrs {
-		for p, err := range h.Range(addr, from, to) {
-			if err == nil {
-				err = e.Encode(pastOf(addr, p))
+func (a *app) printHistory(points []monitor.Point) error {
+	switch a.output {
+	case "json":
+		all := []map[string]any{}
+		for i := range points {
+			told := map[string]any{}
+			for c, value := range values(&points[i]) {
+				told[columns[c]] = value
 			}
-			if err != nil {
-				return err
+			all = append(all, told)
+		}
+		return a.show(all, nil)
+	case "csv":
+		w := csv.NewWriter(a.out)
+		w.Write(columns)
+		for i := range points {
+			var row []string
+			for _, value := range values(&points[i]) {
+				switch v := value.(type) {
+				case float64:
+					row = append(row, strconv.FormatFloat(v, 'f', -1, 64))
+				case time.Time:
+					row = append(row, v.Format("2006-01-02T15:04:05.000Z07:00"))
+				default:
+					row = append(row, fmt.Sprint(v))
+				}
 			}
+			w.Write(row)
 		}
+		w.Flush()
+		return w.Error()
 	}
-	return nil
+	return a.show(nil, historyLines(points))
 }
 
-// askHistory is what handleHistory answers.
-func (a *app) askHistory(ctx context.Context, member string, from, to time.Time) ([]past, error) {
-	q := url.Values{"member": {member}, "since": {from.Format(time.RFC3339Nano)}, "until": {to.Format(time.RFC3339Nano)}}
-	var lines bytes.Buffer
-	err := a.ask(ctx, "GET", "/v1/history?"+q.Encode(), &lines)
-	if errors.Is(err, errNobody) {
-		err = a.storedHistory(&lines, member, from, to)
-	}
-	all := []past{}
-	for d := json.NewDecoder(&lines); err == nil && d.More(); {
-		var p past
-		if err = d.Decode(&p); err == nil {
-			all = append(all, p)
-		}
-	}
-	return all, err
-}
-
-// pastLines is a table of what was.
-func pastLines(all []past) []string {
+func historyLines(points []monitor.Point) []string {
 	var rows [][]string
-	for _, p := range all {
+	for _, p := range points {
 		offset, rtt := "", ""
-		if p.Outcome == "answered" && (p.Error == "" || p.RTT > 0) {
+		if p.Timed() {
 			offset, rtt = signed(p.Offset), short(p.RTT)
 		}
-		said := p.Error
+		said := cmp.Or(p.Kiss, p.Invalid, p.Err)
 		switch {
 		case p.For > 0:
-			said = fmt.Sprintf("%d checks in %.0f min, %d unanswered, offset %s to %s", p.Checks, p.For.Minutes(), p.Silent, signed(p.OffsetLow), signed(p.OffsetHigh))
-		case p.Outcome != "answered":
-			said = p.Outcome + ": " + cmp.Or(p.Error, "no answer")
+			said = fmt.Sprintf("%d checks in %.0f min, %d unanswered, offset %s to %s", p.Checks, p.For.Minutes(), p.Silent, signed(p.Low.Offset), signed(p.High.Offset))
+		case p.Outcome != monitor.Answered:
+			said = p.Outcome.String() + ": " + cmp.Or(said, "no answer")
 		}
 		rows = append(rows, []string{
-			p.Time.UTC().Format("2006-01-02 15:04:05.000"), p.Address.String(), offset, rtt, strconv.Itoa(int(p.Stratum)), fmt.Sprintf("%+.3f", p.Step), fmt.Sprintf("%.3f", p.Score), said,
+			p.Time.UTC().Format("2006-01-02 15:04:05.000"), p.Addr.String(), offset, rtt, strconv.Itoa(int(p.Stratum)), fmt.Sprintf("%+.3f", p.Step), fmt.Sprintf("%.3f", p.Score), said,
 		})
 	}
 	return aligned([]string{"TIME (UTC)", "ADDRESS", "OFFSET", "RTT", "STRATUM", "STEP", "SCORE", ""}, rows)
 }
 
-// printCSV prints a column for each key of the JSON.
-func (a *app) printCSV(all []past) error {
-	w := csv.NewWriter(a.out)
-	w.Write([]string{"time", "address", "vantage", "for_s", "checks", "silent", "sent", "lost", "outcome", "offset_s", "offset_low_s", "offset_high_s",
-		"rtt_s", "rtt_low_s", "rtt_high_s", "root_distance_s", "stratum", "leap", "refid", "step", "score", "score_low", "score_high", "frozen", "error"})
-	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-	seconds := func(d time.Duration) string { return number(d.Seconds()) }
-	for _, p := range all {
-		w.Write([]string{p.Time.Format("2006-01-02T15:04:05.000Z07:00"), p.Address.String(), p.Vantage, seconds(p.For), strconv.Itoa(p.Checks), strconv.Itoa(p.Silent),
-			strconv.Itoa(p.Sent), strconv.Itoa(p.Lost), p.Outcome, seconds(p.Offset), seconds(p.OffsetLow), seconds(p.OffsetHigh),
-			seconds(p.RTT), seconds(p.RTTLow), seconds(p.RTTHigh), seconds(p.Distance), strconv.Itoa(int(p.Stratum)), strconv.Itoa(int(p.Leap)), p.RefID,
-			number(p.Step), number(p.Score), number(p.ScoreLow), number(p.ScoreHigh), strconv.FormatBool(p.Frozen), p.Error})
+// handleHistory answers GET history?member=…&since=…&until=… with all checks of
+// a member, by name, or of an address, also one that has left the registry.
+func (n *node) handleHistory(w http.ResponseWriter, r *http.Request) {
+	if n.history == nil {
+		refuse(w, http.StatusNotFound, "static: members are not measured")
+		return
 	}
-	w.Flush()
-	return w.Error()
+	from, err := time.Parse(time.RFC3339, r.FormValue("since"))
+	to, err2 := time.Parse(time.RFC3339, r.FormValue("until"))
+	addrs, err3 := addressesOf(n.inForce.Load().registry, r.FormValue("member"))
+	if err := cmp.Or(err, err2, err3); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprint(w, "[")
+	e, comma := json.NewEncoder(w), ""
+	for _, addr := range addrs {
+		for p, err := range n.history.Range(addr, from, to) {
+			p.Addr = addr
+			if fmt.Fprint(w, comma); err != nil || e.Encode(p) != nil {
+				panic(http.ErrAbortHandler) // who reads sees that the end is missing
+			}
+			comma = ","
+		}
+	}
+	fmt.Fprint(w, "]")
+}
+
+// addressesOf are those of the member with that name, or it is an address.
+func addressesOf(r *zones.Registry, member string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(member); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	i := slices.IndexFunc(r.Members, func(m zones.Member) bool { return m.Name == member })
+	if i < 0 {
+		return nil, errors.New("member " + member + ": the registry has none of that name or address")
+	}
+	return r.Members[i].Addresses, nil
 }
 
 // historyFile is where scores and history are.

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -18,8 +18,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/timepool/timepool/monitor"
-	"github.com/timepool/timepool/monitor/responder"
-	"github.com/timepool/timepool/monitor/web"
 	"github.com/timepool/timepool/resolver"
 	"github.com/timepool/timepool/zones"
 )
@@ -40,7 +38,6 @@ type node struct {
 	watcher *watcher
 
 	inForce  atomic.Pointer[generation]
-	reloads  atomic.Pointer[[]Reload] // newest first
 	dnsOpen  atomic.Bool
 	asked    sync.Map         // by member: asked
 	checks   [3]atomic.Uint64 // by monitor.Outcome
@@ -49,33 +46,14 @@ type node struct {
 
 	httpListener   net.Listener // nil without pages
 	socketListener net.Listener
-	extra          map[string]http.HandlerFunc // the demonstration's own calls on the socket
-	onPublish      func()                      // called after each publish; may be nil
-}
-
-// generation is what is in force together.
-type generation struct {
-	number    uint64
-	base      *zones.Registry  // as it was read
-	record    []zones.Override // oldest first
-	registry  *zones.Registry  // base with the overrides and maintenance windows of now …
-	changes   time.Time        // … and when those change next; zero: never
-	geoip     geoFile
-	leaps     *responder.Leaps // nil: none are known
-	cookies   []resolver.Secret
-	transfers resolver.Transfers
-	atlas     *zones.Atlas
-	scores    zones.Scores
-	serial    serialState
-	serialDue time.Time // a change of the static view waits until then for its serial; zero: none does
-	snapshot  *resolver.Snapshot
-	published time.Time
+	demo           http.HandlerFunc // the demonstration's own call on the socket; nil without
 }
 
 // openNode loads what the node file names and binds what can be bound early,
 // so that every fault of configuration is told before anything is served.
 func openNode(c Config, static bool, log *slog.Logger) (*node, error) {
 	n := &node{config: c, log: log, started: time.Now(), processors: runtime.GOMAXPROCS(0), asks: make(chan func())}
+	n.watcher = newWatcher(n.watchedFiles) // before they are read, so that no edit falls between
 	if err := n.open(static); err != nil {
 		n.close()
 		return nil, err
@@ -85,36 +63,24 @@ func openNode(c Config, static bool, log *slog.Logger) (*node, error) {
 
 func (n *node) open(static bool) error {
 	c, log := n.config, n.log
-	var err error
-	if n.watcher, err = newWatcher(n.watchedPaths(), log); err != nil { // before the first look, so that no edit falls between
+	in, err := c.read(inputs{})
+	if err != nil {
 		return err
 	}
-	var registry *zones.Registry
-	var geoip geoFile
-	var reading errgroup.Group // each takes about as long as the other
-	reading.Go(func() (err error) { registry, err = zones.Load(c.Registry); return err })
-	reading.Go(func() (err error) { geoip, err = openGeoFile(c.GeoIP); return err })
-	if err := reading.Wait(); err != nil {
-		return fail(exitInvalid, err)
-	}
-	n.warn(registry)
-	leaps, err := readLeaps(c.LeapFile)
+	n.warn(in.base)
+	overTLS, pagesTLS, err := c.overTLS(log)
 	if err != nil {
-		return fail(exitInvalid, err)
-	}
-	cookies, err := readSecrets(c.DNS.CookieSecrets, nil)
-	if err != nil {
-		return fail(exitInvalid, err)
-	}
-	transfers, err := c.DNS.Transfer.transfers()
-	if err != nil {
-		return fail(exitInvalid, err)
+		return err
 	}
 	if err := resolver.CheckListen(c.DNS.Listen, c.DNS.TLS.Listen); err != nil {
 		return err
 	}
+	g := generation{inputs: in, number: 1}
 	if !static {
 		if n.history, err = monitor.OpenHistory(c.historyFile(), c.historyOptions(log)); err != nil {
+			return err
+		}
+		if g.record, err = n.history.Overrides(); err != nil {
 			return err
 		}
 		if err := n.openMonitor(); err != nil {
@@ -128,26 +94,16 @@ func (n *node) open(static bool) error {
 		if n.httpListener, err = net.Listen("tcp", c.HTTP.Listen.String()); err != nil {
 			return fmt.Errorf("http: %w", err)
 		}
-		if n.httpListener, err = n.secured(n.httpListener); err != nil {
-			return err
+		if pagesTLS != nil {
+			n.httpListener = tls.NewListener(n.httpListener, pagesTLS)
 		}
-	}
-	overTLS, err := n.dnsTLS()
-	if err != nil {
-		return err
 	}
 	n.dns = resolver.NewServer(resolver.Config{
 		Listen: c.DNS.Listen, Loops: n.processors, Precede: true, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections},
 		TLSListen: c.DNS.TLS.Listen, TLS: overTLS, Limits: c.DNS.limits(), Log: log,
 	})
-	serial := loadSerial(n.serialPath(), log)
-	g := generation{number: 1, base: registry, geoip: geoip, leaps: leaps, cookies: cookies, transfers: transfers, serial: serial}
-	if n.history != nil {
-		if g.record, err = n.history.Overrides(); err != nil {
-			return err
-		}
-	}
-	g.registry, g.changes = registry.At(time.Now(), g.record)
+	g.serial = loadSerial(n.serialPath(), log)
+	g.registry, g.changes = in.base.At(time.Now(), g.record)
 	n.watchMembers(g.registry)
 	return n.publish(g)
 }
@@ -201,12 +157,11 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	}
 	g.Go(func() error { return n.watcher.run(ctx) })
 	g.Go(func() error { return n.publishLoop(ctx, g, hangups) })
-	g.Go(func() error { return serveHTTP(ctx, n.controlServer(), n.socketListener, n.log) })
+	calls, pages := n.handlers()
+	g.Go(func() error { return serveHTTP(ctx, calls, n.socketListener, n.log) })
 	if n.httpListener != nil {
-		n.log.Info("http", "url", n.scheme()+n.httpListener.Addr().String()+"/")
-		g.Go(func() error {
-			return serveHTTP(ctx, web.NewServer(n.announce(web.Handler(n.view, n.webOptions()))), n.httpListener, n.log)
-		})
+		n.log.Info("pages", "listen", n.httpListener.Addr(), "tls", n.config.HTTP.TLS.Cert != "")
+		g.Go(func() error { return serveHTTP(ctx, pages, n.httpListener, n.log) })
 	}
 	return g.Wait()
 }
@@ -218,34 +173,9 @@ func (n *node) close() {
 			l.Close()
 		}
 	}
-	if n.watcher != nil {
-		n.watcher.notify.Close()
-	}
 	if n.history != nil {
 		n.history.Close()
 	}
-}
-
-// serveHTTP serves until ctx ends, then gives requests under way a second.
-func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, log *slog.Logger) error {
-	s.BaseContext = func(net.Listener) context.Context { return ctx }
-	s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	last, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if s.Shutdown(last) != nil {
-		s.Close()
-	}
-	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
 
 func (n *node) warn(r *zones.Registry) {

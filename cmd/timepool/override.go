@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,25 +32,22 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 		var reason, until string
 		var active, force bool
 		c := command(v.verb+" MEMBER --reason TEXT", v.short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-			end, err := parseUntil(until, time.Now())
-			if err == nil && reason == "" {
-				err = fmt.Errorf("%s: say why with --reason", v.verb)
+			q := url.Values{"member": args, "reason": {reason}, "active": {strconv.FormatBool(active)}, "force": {strconv.FormatBool(force)}}
+			if reason == "" {
+				return fail(exitUsage, fmt.Errorf("%s: say why with --reason", v.verb))
 			}
-			if err != nil {
-				return fail(exitUsage, err)
-			}
-			q := url.Values{"member": args, "reason": {reason}}
-			if !end.IsZero() {
+			if until != "" {
+				end, err := parseTime(until, time.Now(), 1)
+				if err == nil && time.Until(end) <= 0 {
+					err = fmt.Errorf("--until %s: wants a time to come", until)
+				}
+				if err != nil {
+					return fail(exitUsage, err)
+				}
 				q.Set("until", end.Format(time.RFC3339Nano))
 			}
-			if active {
-				q.Set("active", "1")
-			}
-			if force {
-				q.Set("force", "1")
-			}
 			var o zones.Override
-			if err := a.ask(ctx, "POST", "/v1/"+v.verb+"?"+q.Encode(), &o); err != nil {
+			if err := a.ask(ctx, "POST", v.verb+"?"+q.Encode(), &o); err != nil {
 				return err
 			}
 			return a.show(o, []string{overrideLine(o)})
@@ -58,7 +55,7 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 		c.Flags().StringVar(&reason, "reason", "", "why, for people: a ticket, say")
 		if v.state != zones.Active {
 			c.Flags().BoolVar(&force, "force", false, "even if that takes its site below the floor")
-			c.Flags().StringVar(&until, "until", "", "when it ends by itself: 2h, 17:30, 2026-12-01 17:30 (local time), or as RFC 3339 says")
+			c.Flags().StringVar(&until, "until", "", "when it ends by itself: 2h, 2026-12-01 17:30 in local time, or RFC 3339")
 		}
 		if v.state == zones.Drain {
 			c.Flags().BoolVar(&active, "active", false, "have its own responder tell clients to leave, too; for 24h at most")
@@ -68,27 +65,17 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 	return append(commands, a.overridesCommand())
 }
 
-// parseUntil reads a moment to come; none for "".
-func parseUntil(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
+// parseTime reads a time, or a duration from now on; before now where direction is −1.
+func parseTime(text string, now time.Time, direction time.Duration) (time.Time, error) {
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(direction * d), nil
 	}
-	end, err := time.Parse(time.RFC3339, text)
-	if d, e := time.ParseDuration(text); e == nil {
-		end, err = now.Add(d), nil
-	} else if t, e := time.ParseInLocation("2006-01-02 15:04", text, now.Location()); e == nil {
-		end, err = t, nil
-	} else if t, e := time.Parse("15:04", text); e == nil {
-		y, m, d := now.Date()
-		end, err = time.Date(y, m, d, t.Hour(), t.Minute(), 0, 0, now.Location()), nil
-		if !end.After(now) {
-			end = time.Date(y, m, d+1, t.Hour(), t.Minute(), 0, 0, now.Location())
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return t, nil
 		}
 	}
-	if err != nil || !end.After(now) {
-		return time.Time{}, fmt.Errorf("--until %q: wants a time to come, such as 2h, 17:30 or 2026-12-01 17:30", text)
-	}
-	return end, nil
+	return now, fmt.Errorf("time %q: wants a duration such as 2h, 2026-12-01 17:30 in local time, or RFC 3339", text)
 }
 
 // overrideLine tells one override: "ntp1.fra drain by root (uid 0) since … until …: CHG-4711".
@@ -110,7 +97,7 @@ func overrideLine(o zones.Override) string {
 func (a *app) overridesCommand() *cobra.Command {
 	return command("overrides", "List who drained or switched off what, when and why, lifted ones too", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		record := []overrideView{}
-		if err := a.ask(ctx, "GET", "/v1/overrides", &record); err != nil {
+		if err := a.ask(ctx, "GET", "overrides", &record); err != nil {
 			return err
 		}
 		var lines []string
@@ -121,7 +108,7 @@ func (a *app) overridesCommand() *cobra.Command {
 	})
 }
 
-// handleOverride answers POST /v1/drain?member=…&reason=…&until=… and its like.
+// handleOverride answers POST drain?member=…&reason=…&until=… and its like.
 func (n *node) handleOverride(state, lifts zones.State) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		o := zones.Override{Member: r.FormValue("member"), State: state, Reason: r.FormValue("reason"), By: peerOf(r.Context()), At: time.Now().UTC().Round(0)}
@@ -129,10 +116,12 @@ func (n *node) handleOverride(state, lifts zones.State) http.HandlerFunc {
 		if until := r.FormValue("until"); until != "" {
 			o.Until, err = time.Parse(time.RFC3339, until)
 		}
-		if o.Active = state == zones.Drain && r.FormValue("active") == "1"; err == nil && o.Active {
+		active, _ := strconv.ParseBool(r.FormValue("active"))
+		force, _ := strconv.ParseBool(r.FormValue("force"))
+		if o.Active = active && state == zones.Drain; err == nil && o.Active {
 			err = n.mayAnnounce(&o)
 		}
-		if err == nil && r.FormValue("force") != "1" {
+		if err == nil && !force {
 			err = n.keepsFloor(&o)
 		}
 		if err == nil && !n.inLoop(r.Context(), func() { err = n.override(o, lifts) }) {

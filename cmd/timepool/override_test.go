@@ -8,21 +8,19 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-func TestParseUntil(t *testing.T) {
-	zone := time.FixedZone("CET", 3600)
-	now := time.Date(2026, 12, 31, 17, 0, 0, 0, zone)
+func TestParseTime(t *testing.T) {
+	now := time.Date(2026, 12, 31, 17, 0, 0, 0, time.FixedZone("CET", 3600))
 	for text, want := range map[string]string{
-		"2h": "2026-12-31T19:00:00+01:00", "17:30": "2026-12-31T17:30:00+01:00", "17:00": "2027-01-01T17:00:00+01:00",
-		"2027-03-01 08:00": "2027-03-01T08:00:00+01:00", "2027-03-01T08:00:00Z": "2027-03-01T08:00:00Z",
-		"-2h": "", "2026-12-31 16:59": "", "tomorrow": "", "25:00": "", "0s": "",
+		"2h": "2026-12-31T19:00:00+01:00", "-2h": "2026-12-31T15:00:00+01:00",
+		"2027-03-01 08:00": "2027-03-01T08:00:00+01:00", "2027-03-01T08:00:00Z": "2027-03-01T08:00:00Z", "tomorrow": "", "": "",
 	} {
-		got, err := parseUntil(text, now)
+		got, err := parseTime(text, now, 1)
 		if (err == nil) != (want != "") || err == nil && got.Format(time.RFC3339) != want {
 			t.Errorf("%q: %v, %v, want %s", text, got, err, want)
 		}
 	}
-	if got, err := parseUntil("", now); err != nil || !got.IsZero() {
-		t.Errorf("no end: %v, %v", got, err)
+	if got, err := parseTime("2h", now, -1); err != nil || got.Format(time.RFC3339) != "2026-12-31T15:00:00+01:00" {
+		t.Errorf("two hours ago: %v, %v", got, err)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// buildPause is the least time between two builds that scores ask for, so that
+// buildPause is the least time between two builds that nobody asked for, so that
 // a round in which many members move is one build and not many.
 const buildPause = 100 * time.Millisecond
 
@@ -22,6 +22,33 @@ const epoch = time.Hour
 
 // epochAt numbers the epochs, alike on all nodes.
 func epochAt(now time.Time) uint64 { return uint64(now.Unix() / int64(epoch/time.Second)) }
+
+// generation is what is in force together.
+type generation struct {
+	inputs
+	number    uint64
+	record    []zones.Override // oldest first
+	registry  *zones.Registry  // base with the overrides and maintenance windows of now …
+	changes   time.Time        // … and when those change next; zero: never
+	atlas     *zones.Atlas
+	scores    zones.Scores
+	serial    serialState
+	serialDue time.Time // a change of the static view waits until then for its serial; zero: none does
+	snapshot  *resolver.Snapshot
+	published time.Time
+	reloads   []Reload // newest first
+}
+
+// wait is how long g holds if no score moves.
+func (g *generation) wait() time.Duration {
+	next := time.Now().Truncate(epoch).Add(epoch)
+	for _, t := range []time.Time{g.changes, g.serialDue} {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	return max(buildPause, time.Until(next))
+}
 
 // publishLoop is the only place where what is in force is replaced. It opens
 // the DNS sockets once there are scores to trust: at once after a short
@@ -42,43 +69,20 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-cha
 	}
 	var told []string
 	for {
-		redeal := time.After(time.Until(time.Now().Truncate(epoch).Add(epoch)))
 		told = n.tellChanges(told)
-		var serialDue, states <-chan time.Time
-		if next := n.inForce.Load().changes; !next.IsZero() {
-			states = time.After(time.Until(next))
-		}
-		if due := n.inForce.Load().serialDue; !due.IsZero() {
-			serialDue = time.After(time.Until(due))
-		}
-		var err error
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-firstRound:
 			firstRound = nil
-			if err = n.republish(); err == nil {
-				err = n.openDNS(ctx, g)
-			}
-			if err != nil {
+			n.refresh()
+			if err := n.openDNS(ctx, g); err != nil {
 				return err
 			}
-		case <-redeal:
-			if err = n.republish(); err != nil {
-				n.log.Error("build failed, the former answers stay", "error", err)
-			}
-		case <-states:
-			if err = n.overlay(*n.inForce.Load()); err != nil {
-				n.log.Error("build failed, the former answers stay", "error", err)
-			}
-		case <-serialDue:
-			if err = n.republish(); err != nil {
-				n.log.Error("build failed, the former answers stay", "error", err)
-			}
+		case <-time.After(n.inForce.Load().wait()):
+			n.refresh()
 		case <-scores:
-			if err = n.republish(); err != nil {
-				n.log.Error("build failed, the former answers stay", "error", err)
-			}
+			n.refresh()
 			pause(ctx, buildPause)
 		case <-n.watcher.edits:
 			n.reload(false)
@@ -87,6 +91,19 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-cha
 		case ask := <-n.asks:
 			ask()
 		}
+	}
+}
+
+// inLoop runs f in the publish loop and waits for it; false when the node is
+// ending.
+func (n *node) inLoop(ctx context.Context, f func()) bool {
+	done := make(chan struct{})
+	select {
+	case n.asks <- func() { f(); close(done) }:
+		<-done
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -114,8 +131,18 @@ func (n *node) openDNS(ctx context.Context, g *errgroup.Group) error {
 	return nil
 }
 
-// republish builds what is in force again with the scores of now.
-func (n *node) republish() error { return n.publish(*n.inForce.Load()) }
+// refresh builds what is in force again, with the scores, overrides and windows
+// of now.
+func (n *node) refresh() {
+	g := *n.inForce.Load()
+	build := n.publish
+	if !g.changes.IsZero() && !time.Now().Before(g.changes) {
+		build = n.overlay
+	}
+	if err := build(g); err != nil {
+		n.log.Error("build failed, the former answers stay", "error", err)
+	}
+}
 
 // workers is how many goroutines build: as many as there are processors until
 // DNS is open, then half of them, for the queries have the others.
@@ -137,7 +164,7 @@ func (n *node) publish(g generation) error {
 		}
 	}
 	if g.atlas == nil {
-		g.atlas = zones.NewAtlas(g.registry, g.geoip.db)
+		g.atlas = zones.NewAtlas(g.registry, g.geoip)
 	}
 	g.scores = n.scores(g.registry)
 	kept := g.serial
@@ -158,8 +185,5 @@ func (n *node) publish(g generation) error {
 	g.published = time.Now()
 	n.inForce.Store(&g)
 	n.dns.Publish(g.snapshot)
-	if n.onPublish != nil {
-		n.onPublish()
-	}
 	return nil
 }

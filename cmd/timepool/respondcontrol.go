@@ -85,30 +85,37 @@ func (r *responding) tell(ctx context.Context) error {
 func (r *responding) controls() *http.Server {
 	const by = "command"
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, r.status()) })
-	mux.HandleFunc("POST /v1/drain", func(w http.ResponseWriter, req *http.Request) {
-		if lasts, err := time.ParseDuration(req.FormValue("for")); err != nil {
-			refuse(w, http.StatusBadRequest, "drain: wants how long: "+err.Error())
+	mux.HandleFunc("GET "+callPath+"status", func(w http.ResponseWriter, _ *http.Request) { reply(w, r.status()) })
+	mux.HandleFunc("POST "+callPath+"drain", func(w http.ResponseWriter, req *http.Request) {
+		lasts, err := time.ParseDuration(req.FormValue("for"))
+		if err != nil || lasts <= 0 {
+			refuse(w, http.StatusBadRequest, "drain: wants how long, 24h at most")
 			return
 		} else if lasts > 0 {
 			r.clock.Drain(by, req.FormValue("reason"), time.Now().Add(lasts))
 		} else {
 			r.clock.Undrain(by)
 		}
+		r.clock.Drain(by, req.FormValue("reason"), time.Now().Add(lasts))
 		r.clock.Poll(req.Context())
 		reply(w, r.status())
 	})
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	mux.HandleFunc("POST "+callPath+"undrain", func(w http.ResponseWriter, req *http.Request) {
+		r.clock.Undrain(by)
+		r.clock.Poll(req.Context())
+		reply(w, r.status())
+	})
+	return controlServer(mux)
 }
 
 // command has a running responder do something and prints its status.
 func (f *respondFlags) command(ctx context.Context, a *app) error {
-	method, path := "GET", "/v1/status"
-	if !f.status {
-		if f.drain <= 0 && !f.undrain {
-			return fail(exitUsage, errors.New("--drain: wants how long, 24h at most"))
-		}
-		method, path = "POST", "/v1/drain?"+url.Values{"for": {f.drain.String()}, "reason": {f.reason}}.Encode()
+	method, path := "GET", "status"
+	switch {
+	case f.undrain:
+		method, path = "POST", "undrain"
+	case f.drain != 0:
+		method, path = "POST", "drain?"+url.Values{"for": {f.drain.String()}, "reason": {f.reason}}.Encode()
 	}
 	var s respondStatus
 	if err := askSocket(ctx, cmp.Or(a.socket, respondSocket), method, path, &s); err != nil {

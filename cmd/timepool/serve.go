@@ -47,16 +47,3 @@ func newLogger(w io.Writer, c LogConfig) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(w, o))
 }
-
-// inLoop runs f in the publish loop, the only place where what is in force is
-// replaced, and waits for it; false when the node is ending.
-func (n *node) inLoop(ctx context.Context, f func()) bool {
-	done := make(chan struct{})
-	select {
-	case n.asks <- func() { f(); close(done) }:
-		<-done
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -2,144 +2,102 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
 const (
-	editQuiet = 250 * time.Millisecond // an edit is over when nothing happened for so long
-	editMost  = 3 * time.Second        // but is looked at after so long all the same
-	watchPoll = 5 * time.Second        // how often the files are looked at without an event
+	watchEvery = 500 * time.Millisecond // how often the files are looked at
+	watchLooks = 6                      // an edit that goes on is told after so many all the same
 )
 
-// watcher tells when one of some files was edited. It watches their folders:
-// editors and configuration tools replace files, and a watch on a file dies
-// with it. Where no event comes (a symbolic link whose target changed, a network
-// file system) it sees a new size or time within seconds.
-type watcher struct {
-	notify  *fsnotify.Watcher
-	paths   []string // patterns of filepath.Match
-	folders map[string]bool
-	log     *slog.Logger
-	edits   chan struct{} // one value an edit, however many events that was
-	poll    time.Duration
-	seen    string // what look saw when the last edit was told
+// sight is what is seen of files without reading them.
+type sight []seen
+
+type seen struct {
+	path string
+	info fs.FileInfo
 }
 
-func newWatcher(paths []string, log *slog.Logger) (*watcher, error) {
-	notify, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("watching files: %w", err)
-	}
-	w := &watcher{notify: notify, paths: paths, folders: make(map[string]bool), log: log, edits: make(chan struct{}, 1), poll: watchPoll}
-	for _, p := range paths {
-		w.folders[filepath.Dir(p)] = true
-	}
-	for f := range w.folders {
-		if err := w.add(f); err != nil {
-			notify.Close()
-			return nil, fmt.Errorf("watching %s: %w", f, err)
+// look sees those of the files that are there.
+func look(paths ...string) (s sight) {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			s = append(s, seen{path, info})
 		}
 	}
-	w.seen = w.look()
-	return w, nil
+	return s
 }
 
-// add watches a folder; one that is not there yet is added when it appears.
-func (w *watcher) add(folder string) error {
-	if err := w.notify.Add(folder); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	return nil
+// same reports whether nothing was edited in between. A file that was put in
+// the place of another is another, though its time and size be the same.
+func (s sight) same(t sight) bool {
+	return slices.EqualFunc(s, t, func(a, b seen) bool {
+		return a.path == b.path && os.SameFile(a.info, b.info) && a.info.ModTime().Equal(b.info.ModTime()) && a.info.Size() == b.info.Size()
+	})
 }
 
-// run gathers events into edits until ctx ends.
+// watcher tells when one of some files was edited. It looks at them and asks
+// the kernel for no events: those do not come for a link whose target changed,
+// a mounted folder that is swapped, or a network file system.
+type watcher struct {
+	files     func() []string
+	edits     chan struct{} // one value an edit, of however many files
+	every     time.Duration
+	told, now sight
+	looks     int // since the files began to change
+}
+
+// newWatcher tells of edits from now on.
+func newWatcher(files func() []string) *watcher {
+	now := look(files()...)
+	return &watcher{files: files, edits: make(chan struct{}, 1), every: watchEvery, told: now, now: now}
+}
+
+// run looks until ctx ends.
 func (w *watcher) run(ctx context.Context) error {
-	defer w.notify.Close()
-	poll := time.NewTicker(w.poll)
-	defer poll.Stop()
-	var quiet, most <-chan time.Time
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case e := <-w.notify.Events:
-			if !w.concerns(e) {
-				continue
-			}
-			quiet = time.After(editQuiet)
-			if most == nil {
-				most = time.After(editMost)
-			}
-			continue
-		case err := <-w.notify.Errors:
-			w.log.Warn("watching files", "error", err) // events may be lost: look
-		case <-poll.C:
-			if quiet != nil || w.look() == w.seen {
-				continue
-			}
-			quiet = time.After(editQuiet) // it may be half written
-			continue
-		case <-quiet:
-		case <-most:
+		case <-tick.C:
 		}
-		quiet, most, w.seen = nil, nil, w.look()
-		select {
-		case w.edits <- struct{}{}:
-		default: // one is waiting already and will see this edit too
+		if w.edited() {
+			select {
+			case w.edits <- struct{}{}:
+			default: // one is waiting already and will see this edit too
+			}
 		}
 	}
 }
 
-// look is what tells an edit without reading: the files' names, times and sizes.
-func (w *watcher) look() string {
-	var b strings.Builder
-	for _, pattern := range w.paths {
-		files, _ := filepath.Glob(pattern) // of a good pattern; what cannot be read is not there
-		for _, file := range files {
-			if info, err := os.Stat(file); err == nil {
-				fmt.Fprintln(&b, file, info.ModTime().UnixNano(), info.Size())
-			}
-		}
+// edited looks, and reports whether an edit is over: what changes from look to
+// look may be half written.
+func (w *watcher) edited() bool {
+	before := w.now
+	if w.now = look(w.files()...); w.now.same(w.told) {
+		w.looks = 0
+		return false
 	}
-	return b.String()
+	if w.looks++; !w.now.same(before) && w.looks < watchLooks {
+		return false
+	}
+	w.told, w.looks = w.now, 0
+	return true
 }
 
-// concerns reports whether an event may have changed what the paths hold. A
-// name that begins with ".." is how Kubernetes swaps a whole mounted folder.
-func (w *watcher) concerns(e fsnotify.Event) bool {
-	if w.folders[e.Name] {
-		if e.Has(fsnotify.Create) {
-			if err := w.add(e.Name); err != nil {
-				w.log.Warn("cannot watch folder", "folder", e.Name, "error", err)
-			}
-		}
-		return true
-	}
-	if strings.HasPrefix(filepath.Base(e.Name), "..") {
-		return true
-	}
-	for _, p := range w.paths {
-		if ok, _ := filepath.Match(p, e.Name); ok {
-			return true
-		}
-	}
-	return false
-}
-
-// watchedPaths are the files an edit may touch.
-func (n *node) watchedPaths() []string {
-	paths := []string{n.config.Registry, filepath.Join(filepath.Dir(n.config.Registry), "members.d", "*.yaml")}
-	for _, p := range []string{n.config.GeoIP, n.config.LeapFile, n.config.DNS.CookieSecrets} {
-		if p != "" {
-			paths = append(paths, p)
-		}
+// watchedFiles are those that an edit may touch.
+func (n *node) watchedFiles() []string {
+	folder := filepath.Dir(n.config.Registry)
+	members, _ := fs.Glob(os.DirFS(folder), "members.d/*.yaml") // the pattern is good
+	paths := []string{n.config.Registry, n.config.GeoIP, n.config.LeapFile, n.config.DNS.CookieSecrets}
+	for _, name := range members {
+		paths = append(paths, filepath.Join(folder, name))
 	}
 	for _, k := range n.config.DNS.Transfer.Keys {
 		paths = append(paths, k.File)

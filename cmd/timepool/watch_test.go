@@ -2,74 +2,19 @@ package main
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"go.uber.org/goleak"
 )
 
-// Every way in which editors and tools put a file in place is one edit; what
-// else happens in the folder is none.
+// Every way in which editors and tools put a file in place is one edit, told
+// once it is over; what else happens in the folder is none.
 func TestWatcher(t *testing.T) {
-	defer goleak.VerifyNone(t)
 	dir := t.TempDir()
-	pool := writeFile(t, filepath.Join(dir, "pool.yaml"), "1")
-	w, err := newWatcher([]string{pool, filepath.Join(dir, "members.d", "*.yaml")}, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- w.run(ctx) }()
-	edits := []struct {
-		name string
-		make func()
-	}{
-		{"written in place", func() { writeFile(t, pool, "2") }},
-		{"renamed over", func() {
-			if err := os.Rename(writeFile(t, filepath.Join(dir, "tmp"), "3"), pool); err != nil {
-				t.Fatal(err)
-			}
-		}},
-		{"members.d made", func() { writeFile(t, filepath.Join(dir, "members.d", "a.yaml"), "4") }},
-		{"written in members.d", func() { writeFile(t, filepath.Join(dir, "members.d", "b.yaml"), "5") }},
-		{"removed", func() { os.Remove(filepath.Join(dir, "members.d", "a.yaml")) }},
-		{"a mounted folder swapped", func() { writeFile(t, filepath.Join(dir, "..data"), "6") }},
-	}
-	for _, e := range edits {
-		e.make()
-		select {
-		case <-w.edits:
-		case <-time.After(20 * time.Second):
-			t.Fatalf("%s: no edit seen", e.name)
-		}
-		if len(w.edits) > 0 {
-			t.Errorf("%s: seen twice", e.name)
-		}
-	}
-	writeFile(t, filepath.Join(dir, "timepool.db"), "not ours")
-	time.Sleep(2 * editQuiet)
-	if len(w.edits) > 0 {
-		t.Error("another file in the folder counts as an edit")
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
-// A registry that is a link into another folder sends no event here.
-func TestWatcherFollowsLinks(t *testing.T) {
-	defer goleak.VerifyNone(t)
-	dir := t.TempDir()
-	for _, release := range []string{"1", "22"} {
-		writeFile(t, filepath.Join(dir, release, "pool.yaml"), release)
-	}
-	current, pool := filepath.Join(dir, "current"), filepath.Join(dir, "etc", "pool.yaml")
+	at := func(names ...string) string { return filepath.Join(append([]string{dir}, names...)...) }
 	link := func(to, name string) {
 		t.Helper()
 		os.Remove(name)
@@ -77,31 +22,77 @@ func TestWatcherFollowsLinks(t *testing.T) {
 			t.Skip("no symbolic links here:", err)
 		}
 	}
-	link(filepath.Join(dir, "1"), current)
-	if err := os.Mkdir(filepath.Dir(pool), 0o700); err != nil {
-		t.Fatal(err)
+	pool, old := writeFile(t, at("etc", "pool.yaml"), "1"), time.Now().Add(-time.Hour)
+	writeFile(t, at("1", "timepool.secrets"), "1")
+	writeFile(t, at("22", "timepool.secrets"), "2")
+	link(at("1"), at("current"))
+	link(at("current", "timepool.secrets"), at("etc", "secrets"))
+	n := &node{config: Config{Registry: pool}}
+	n.config.DNS.CookieSecrets = at("etc", "secrets")
+	w := newWatcher(n.watchedFiles)
+	for _, e := range []struct {
+		name string
+		make func()
+	}{
+		{"written in place", func() { writeFile(t, pool, "22") }},
+		{"renamed over", func() { os.Rename(writeFile(t, at("etc", "tmp"), "33"), pool) }},
+		{"renamed over, of the same size and time", func() {
+			info, err := os.Stat(pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			os.Chtimes(writeFile(t, at("etc", "tmp"), "44"), old, info.ModTime())
+			os.Rename(at("etc", "tmp"), pool)
+		}},
+		{"members.d made", func() { writeFile(t, at("etc", "members.d", "a.yaml"), "4") }},
+		{"written in members.d", func() { writeFile(t, at("etc", "members.d", "b.yaml"), "5") }},
+		{"removed", func() { os.Remove(at("etc", "members.d", "a.yaml")) }},
+		{"a folder swapped behind a link", func() { link(at("22"), at("current")) }},
+	} {
+		e.make()
+		for look, want := range []bool{false, true, false, false} {
+			if w.edited() != want {
+				t.Errorf("%s: look %d is not %v", e.name, look, want)
+			}
+		}
 	}
-	link(filepath.Join(current, "pool.yaml"), pool)
-	w, err := newWatcher([]string{pool}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
+	writeFile(t, at("etc", "timepool.db"), "not ours")
+	writeFile(t, at("etc", "members.d", "README"), "not read")
+	if w.edited() || w.edited() {
+		t.Error("another file in the folder counts as an edit")
 	}
-	w.poll = 20 * time.Millisecond
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- w.run(ctx) }()
-	before := w.look()
-	link(filepath.Join(dir, "22"), current)
-	if w.look() == before {
-		t.Fatal("the two look the same")
+	told := 0
+	for i := range 2 * watchLooks {
+		writeFile(t, pool, strings.Repeat("x", 10+i))
+		if w.edited() {
+			told++
+		}
 	}
-	select {
-	case <-w.edits:
-	case <-time.After(20 * time.Second):
-		t.Fatal("no edit seen")
+	if told != 2 {
+		t.Errorf("an edit that never ends was told %d times", told)
 	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+}
+
+// Edits that nobody takes meanwhile are one.
+func TestWatcherRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := writeFile(t, filepath.Join(t.TempDir(), "pool.yaml"), "1")
+		w := newWatcher(func() []string { return []string{pool} })
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.run(ctx) }()
+		for _, text := range []string{"22", "333"} {
+			writeFile(t, pool, text)
+			time.Sleep(3 * watchEvery)
+		}
+		<-w.edits
+		time.Sleep(3 * watchEvery)
+		if len(w.edits) > 0 {
+			t.Error("told twice")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/timepool/timepool/monitor"
 )
@@ -13,17 +14,31 @@ type fault struct {
 	Error string `json:"error"`
 }
 
-// members answers the array that `timepool members -o json` prints, or one
-// member's part of it.
-func members(w http.ResponseWriter, r *http.Request, v View) {
-	name, all := r.PathValue("name"), v.Members
-	if name != "" {
-		if all = v.named(name); len(all) == 0 {
-			reply(w, http.StatusNotFound, fault{fmt.Sprintf("no member is named %q", name)})
-			return
+// members answers the array that `timepool members -o json` prints.
+func members(w http.ResponseWriter, _ *http.Request, v View) {
+	reply(w, http.StatusOK, append([]monitor.Member{}, v.Members...)) // [] and not null
+}
+
+// Told is one address of a member, and the words for it.
+type Told struct {
+	monitor.Member
+	Says []string `json:"says"`
+}
+
+// member answers for the addresses of one member, or for one address.
+func member(w http.ResponseWriter, r *http.Request, v View) {
+	name, now := r.PathValue("name"), time.Now()
+	var all []Told
+	for _, m := range v.Members {
+		if m.Name == name || m.Address.String() == name {
+			all = append(all, Told{m, m.Lines(now)})
 		}
 	}
-	reply(w, http.StatusOK, append([]monitor.Member{}, all...)) // [] and not null
+	if all == nil {
+		reply(w, http.StatusNotFound, fault{fmt.Sprintf("member %s: the registry has none of that name or address", name)})
+		return
+	}
+	reply(w, http.StatusOK, all)
 }
 
 // explain answers as `timepool explain CLIENT NAME -o json` prints it.

@@ -8,7 +8,7 @@
 //	/zone                  who is under a name; ?name=europe&from=10.16.0.0/16
 //	/node                  own clock, registry, build, reloads, warnings
 //	/api/v1/members        JSON array, as `timepool members -o json` prints it
-//	/api/v1/members/NAME   the same, one member's addresses
+//	/api/v1/members/NAME   the same, one member's addresses (or one address), and the words for each
 //	/api/v1/status         the node, as `timepool status -o json` prints it
 //	/api/v1/explain        what a client is handed out; ?client=10.16.0.0/16&name=europe
 //	/scores/ADDR/log, json checks in the NTP Pool's shapes; ?limit=, since=, monitor=

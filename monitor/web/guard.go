@@ -44,7 +44,7 @@ func guard(next http.Handler, o Options) http.Handler {
 			h.Set("WWW-Authenticate", "Bearer")
 			reply(w, http.StatusUnauthorized, fault{"what changes something needs the token: Authorization: Bearer …"})
 		default:
-			http.StripPrefix("/api", o.Control).ServeHTTP(w, r)
+			o.Control.ServeHTTP(w, r)
 		}
 	})
 }

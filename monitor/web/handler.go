@@ -60,7 +60,7 @@ func (p pages) routes() map[string]func(http.ResponseWriter, *http.Request, View
 		"/scores/{address}":        p.scores,
 		"/scores/{address}/{what}": p.scores,
 		"/api/v1/members":          members,
-		"/api/v1/members/{name}":   members,
+		"/api/v1/members/{name}":   member,
 		"/api/v1/status":           func(w http.ResponseWriter, _ *http.Request, v View) { reply(w, http.StatusOK, v.Status) },
 		"/api/v1/explain":          p.explain,
 		"/healthz":                 health,

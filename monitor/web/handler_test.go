@@ -192,6 +192,11 @@ func TestAPI(t *testing.T) {
 	if !reflect.DeepEqual(one, all[:2]) {
 		t.Errorf("one member: %+v, want %+v", one, all[:2])
 	}
+	var told []Told
+	decode(t, page(t, v, "/api/v1/members/"+all[0].Address.String()), &told)
+	if len(told) != 1 || !reflect.DeepEqual(told[0].Member, all[0]) || !strings.HasPrefix(told[0].Says[0], "ntp1.fra "+all[0].Address.String()) {
+		t.Errorf("one address: %+v", told)
+	}
 	w := get(t, v, "GET", "localhost", "/api/v1/members/nobody")
 	if w.Code != 404 || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("an unknown member: %d %s", w.Code, w.Body)

@@ -34,7 +34,7 @@ var operations = map[string]struct {
 	missing string // when there is a 404
 }{
 	"/api/v1/members":        {"Every address of every member, in the registry's order.", "", []monitor.Member{}, ""},
-	"/api/v1/members/{name}": {"The addresses of one member.", "", []monitor.Member{}, "no member has that name"},
+	"/api/v1/members/{name}": {"The addresses of one member, or one address, with the words for it.", "", []Told{}, "no member has that name or address"},
 	"/api/v1/status":         {"What the node says of itself. Counts are addresses.", "", Status{}, ""},
 	"/api/v1/explain":        {"What a client is handed out under a pool name, and why: A and AAAA, ring by ring.", "client: an address or a network; name: a pool name, with the zone or without", object{}, "this node explains nothing"},
 	"/api/v1/openapi.json":   {"This document.", "", object{}, ""},
@@ -89,7 +89,7 @@ func document() []byte {
 		paths[path] = object{"get": call}
 	}
 	paths["/api/v1/reload"] = object{"post": object{
-		"summary":    "Reads the registry again. Like every call that changes something: over TLS, with the token, or on the unix socket without /api.",
+		"summary":    "Reads the registry again. Like every call that changes something: over TLS, with the token, or on the unix socket.",
 		"security":   []any{object{"token": []any{}}},
 		"parameters": []any{object{"name": "force", "in": "query", "description": "1 accepts an edit that would lose too much", "schema": object{"type": "string"}}},
 		"responses": object{

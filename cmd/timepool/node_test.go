@@ -32,14 +32,16 @@ func running(t *testing.T, c Config, static bool) *node {
 }
 
 func TestReloadsAreRemembered(t *testing.T) {
-	n := new(node)
-	if n.lastReload() != nil {
+	n := measuring(t, true)
+	if n.view().Reloads != nil {
 		t.Error("there was none")
 	}
-	for i := range reloadsKept + 5 {
-		n.remember(Reload{Generation: uint64(i)})
+	for range reloadsKept + 5 {
+		if !n.inLoop(t.Context(), func() { n.reload(false) }) {
+			t.Fatal("the node ended")
+		}
 	}
-	if all := n.remembered(); len(all) != reloadsKept || all[0].Generation != reloadsKept+4 || n.lastReload().Generation != reloadsKept+4 {
-		t.Errorf("%d remembered, the last %+v", len(all), n.lastReload())
+	if all := n.view().Reloads; len(all) != reloadsKept || all[0].Time.Before(all[1].Time) {
+		t.Errorf("%d remembered: %+v", len(all), all)
 	}
 }
