@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,23 +11,21 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// watchDemo shows scores rising and members being cut: a table that redraws
-// itself on a terminal, plain lines elsewhere.
+// watchDemo shows scores rising and members being cut: a table that is redrawn
+// in its place on a terminal, a line for each that comes or goes elsewhere.
 func (a *app) watchDemo(ctx context.Context, n *node, hints []string) error {
+	fmt.Fprintln(a.out, strings.Join(hints, "\n"))
 	live := isTerminal(a.out) && os.Getenv("TERM") != "dumb"
+	if live {
+		fmt.Fprint(a.out, "\x1b[?7l") // long lines are cut: one that wraps would take two
+		defer fmt.Fprint(a.out, "\x1b[?7h")
+	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	if live {
-		fmt.Fprint(a.out, "\x1b[2J")
-		defer fmt.Fprintln(a.out)
-	} else {
-		fmt.Fprintln(a.out, strings.Join(hints, "\n"))
-	}
-	known := make(map[string]bool)
+	known, above := make(map[string]bool), 0
 	for {
-		members := n.members()
-		if live {
-			a.drawDemo(members, hints)
+		if members := n.members(); live {
+			above = a.drawDemo(members, above)
 		} else {
 			a.tellDemo(members, known)
 		}
@@ -40,27 +37,16 @@ func (a *app) watchDemo(ctx context.Context, n *node, hints []string) error {
 	}
 }
 
-// drawDemo redraws in place: home, each line cleared to its end, the rest below.
-func (a *app) drawDemo(members []monitor.Member, hints []string) {
-	width, height := terminalSize(a.out)
-	screen := fitted(aligned(memberHeads, memberRows(members, time.Now())), hints, width, height)
-	fmt.Fprint(a.out, "\x1b[H"+coloured(a.out, strings.Join(screen, "\x1b[K\n"))+"\x1b[K\x1b[J")
-}
-
-// fitted is table and hints within a terminal: lines are cut at its width, as
-// one that wraps would push the table off the top; the first hints go before
-// the last, and the table's end goes when there is no room for hints.
-func fitted(table, hints []string, width, height int) []string {
-	lines := slices.Clone(table[:min(len(table), height)])
-	if room := height - len(lines); room > len(hints) {
-		lines = append(append(lines, ""), hints...)
-	} else {
-		lines = append(lines, hints[len(hints)-room:]...)
+// drawDemo draws in the place of the table before, of so many lines above: each
+// line is cleared to its end, and what is below.
+func (a *app) drawDemo(members []monitor.Member, above int) int {
+	table := append([]string{""}, aligned(memberHeads, memberRows(members, time.Now()))...)
+	up := ""
+	if above > 0 {
+		up = fmt.Sprintf("\x1b[%dA", above)
 	}
-	for i, line := range lines {
-		lines[i] = cut(line, width)
-	}
-	return lines
+	fmt.Fprint(a.out, up+coloured(a.out, strings.Join(table, "\x1b[K\n"))+"\x1b[K\n\x1b[J")
+	return len(table)
 }
 
 // tellDemo prints a line for each member that came in or went out.
@@ -79,8 +65,7 @@ func (a *app) tellDemo(members []monitor.Member, known map[string]bool) {
 	}
 }
 
-// hints are the lines to try, as they can be pasted here; those that a small
-// terminal can do without come first.
+// hints are the lines to try, as they can be pasted here.
 func (f *demoFlags) hints(c Config, r *zones.Registry) []string {
 	self, flags := "  timepool", ""
 	if strings.Contains(os.Args[0], "go-build") {

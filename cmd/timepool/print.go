@@ -83,30 +83,3 @@ func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
-
-// terminalSize is how many columns and lines w has; 80 and 24 when it cannot tell.
-func terminalSize(w io.Writer) (width, height int) {
-	if f, ok := w.(*os.File); ok {
-		if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 0 {
-			return width, height
-		}
-	}
-	return 80, 24
-}
-
-// cut shortens a line to width columns. Colours take no room and stay.
-func cut(line string, width int) string {
-	var b strings.Builder
-	escape := false
-	for _, r := range line {
-		escape = escape || r == '\x1b'
-		if escape || width > 0 {
-			b.WriteRune(r)
-		}
-		if !escape {
-			width--
-		}
-		escape = escape && r != 'm'
-	}
-	return b.String()
-}

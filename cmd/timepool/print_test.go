@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/timepool/timepool/monitor"
 )
 
 func TestPrintTable(t *testing.T) {
@@ -49,22 +51,18 @@ func TestShort(t *testing.T) {
 	}
 }
 
-func TestTheDemoFitsTheTerminal(t *testing.T) {
-	table := []string{"head", "\x1b[32mgreen\x1b[0m and more", "ntp1 µs µs", "last"}
-	hints := []string{"first hint", "last hint"}
-	for _, c := range []struct {
-		width, height int
-		want          string
-	}{
-		{80, 24, "head|\x1b[32mgreen\x1b[0m and more|ntp1 µs µs|last||first hint|last hint"},
-		{80, 7, "head|\x1b[32mgreen\x1b[0m and more|ntp1 µs µs|last||first hint|last hint"},
-		{80, 6, "head|\x1b[32mgreen\x1b[0m and more|ntp1 µs µs|last|first hint|last hint"},
-		{80, 5, "head|\x1b[32mgreen\x1b[0m and more|ntp1 µs µs|last|last hint"},
-		{6, 3, "head|\x1b[32mgreen\x1b[0m |ntp1 µ"},
-		{3, 2, "hea|\x1b[32mgre\x1b[0m"},
-	} {
-		if got := strings.Join(fitted(table, hints, c.width, c.height), "|"); got != c.want {
-			t.Errorf("%d×%d: %q, want %q", c.width, c.height, got, c.want)
-		}
+// The table of the demonstration is drawn over the one before, and what that
+// had more of is cleared.
+func TestTheDemoIsRedrawn(t *testing.T) {
+	var b bytes.Buffer
+	a := &app{out: &b}
+	above := a.drawDemo([]monitor.Member{{Name: "ntp1"}, {Name: "ntp2"}}, 0)
+	if !strings.HasPrefix(b.String(), "\x1b[K\nMEMBER") || above != 4 {
+		t.Errorf("first: %d lines, %q", above, b.String())
+	}
+	b.Reset()
+	above = a.drawDemo([]monitor.Member{{Name: "ntp1"}}, above)
+	if text := b.String(); above != 3 || !strings.HasPrefix(text, "\x1b[4A\x1b[K\n") || !strings.HasSuffix(text, "\x1b[K\n\x1b[J") {
+		t.Errorf("then: %d lines, %q", above, text)
 	}
 }
