@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,46 +23,52 @@ import (
 // respondFlags are the settings of the responder. It has no file: a member
 // host should need none.
 type respondFlags struct {
-	listen  []string
-	source  []string
-	chrony  netip.AddrPort
-	daemon  netip.AddrPort
-	stratum uint8
-	refid   string
-	error   time.Duration
-	leaps   string
-	smear   bool
+	server  responder.Server // Listen, Allow and Deny
+	limit   responder.Limit  // Rate, Burst and Exempt
 	noLimit bool
-	rate    int
-	burst   int
-	exempt  []string
-	allow   []string
-	deny    []string
-	metrics netip.AddrPort
-	check   bool
-	print   string
-	status  bool
-	drain   time.Duration
-	undrain bool
-	reason  string
+
+	source         []string
+	chrony, daemon netip.AddrPort
+	stratum        uint8
+	refid          string
+	error          time.Duration
+	leaps          string
+	smear          bool
+
+	check, status, undrain bool
+	print, reason          string
+	drain                  time.Duration
 
 	node, nodeToken, nodeCA string
-
-	log LogConfig
+	metrics                 netip.AddrPort
+	log                     LogConfig
 }
 
 func (a *app) respondCommand() *cobra.Command {
 	f := &respondFlags{}
-	c := command("respond", "Answer NTP on a member host from its own clock", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	var c *cobra.Command
+	c = command("respond", "Answer NTP on a member host from its own clock", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		switch {
 		case f.print != "":
 			return f.printConf(a.out)
-		case f.check:
-			return f.announce(ctx, a)
-		case f.status, f.undrain, f.drain != 0:
+		case f.status, f.undrain, c.Flags().Changed("drain"):
 			return f.command(ctx, a)
 		}
-		return f.run(ctx, a.socket, newLogger(a.errs, f.log))
+		var r *responding
+		log, err := newLogger(a.errs, f.log)
+		if f.check {
+			log = nil // it tells all by itself
+		}
+		if err == nil {
+			r, err = f.responding(log)
+		}
+		switch {
+		case err != nil:
+			return fail(exitUsage, err)
+		case f.check:
+			return r.check(ctx, a)
+		}
+		return r.run(ctx, a.socket, f.metrics)
 	})
 	c.Long = `Answer NTP on a member host from its own clock. What is announced comes from
 the sources named, the first that answers; with none it announces itself
@@ -71,21 +79,21 @@ unsynchronised, and never a stratum that nobody vouches for:
   kernel   the kernel's clock state; needs --stratum and --refid
   stated   this host is a stratum 1 with the reference --refid, right within --error`
 	flags := c.Flags()
-	flags.StringSliceVar(&f.listen, "listen", []string{"0.0.0.0:123", "[::]:123"}, "addresses and ports to answer on")
+	flags.Func("listen", "`addresses and ports` to answer on (default 0.0.0.0:123,[::]:123)", listed(&f.server.Listen, "an address and port", netip.ParseAddrPort))
 	flags.StringSliceVar(&f.source, "source", []string{"chrony"}, "who knows how good the clock is, in order: chrony, daemon, kernel, stated")
-	flags.TextVar(&f.chrony, "chrony", netip.MustParseAddrPort("127.0.0.1:323"), "chronyd's command port, for --source chrony")
-	flags.TextVar(&f.daemon, "daemon", netip.MustParseAddrPort("127.0.0.1:123"), "the NTP server, for --source daemon")
+	flags.TextVar(&f.chrony, "chrony", netip.MustParseAddrPort("127.0.0.1:323"), "chronyd's command port, an `address:port`, for --source chrony")
+	flags.TextVar(&f.daemon, "daemon", netip.MustParseAddrPort("127.0.0.1:123"), "the NTP server, an `address:port`, for --source daemon")
 	flags.Uint8Var(&f.stratum, "stratum", 0, "stratum to announce, for --source kernel")
 	flags.StringVar(&f.refid, "refid", "", "reference, for --source kernel or stated: GPS, PPS, or the upstream's address")
 	flags.DurationVar(&f.error, "error", time.Millisecond, "largest error of the clock, for --source stated")
 	flags.StringVar(&f.leaps, "leap-file", "", "leap-seconds.list to announce leap seconds from, beside what the source announces; read once")
 	flags.BoolVar(&f.smear, "smear", false, "announce no leap second: spread it from noon to noon UTC, and show so by references of 254.0.0.0/8; needs --leap-file, and clients that follow nobody else")
 	flags.BoolVar(&f.noLimit, "no-limit", false, "answer every client as often as it asks")
-	flags.IntVar(&f.rate, "rate", 200, "requests a second that one IPv4 address or IPv6 /64 may send; the networks around it a multiple")
-	flags.IntVar(&f.burst, "burst", 8000, "requests that it may send at once")
-	flags.StringSliceVar(&f.exempt, "exempt", nil, "networks that are never limited, such as the pool's vantages")
-	flags.StringSliceVar(&f.allow, "allow", nil, "networks to answer, and nobody else; where --deny has a longer one, that one decides")
-	flags.StringSliceVar(&f.deny, "deny", nil, "networks not to answer; where --allow has a longer one, that one decides")
+	flags.IntVar(&f.limit.Rate, "rate", 200, "requests a second that one IPv4 address or IPv6 /64 may send; the networks around it a multiple")
+	flags.IntVar(&f.limit.Burst, "burst", 8000, "requests that it may send at once")
+	flags.Func("exempt", "`networks` that are never limited, such as the pool's vantages", listed(&f.limit.Exempt, "a network such as 10.0.0.0/8", parseNetwork))
+	flags.Func("allow", "`networks` to answer, and nobody else; where --deny has a longer one, that one decides", listed(&f.server.Allow, "a network such as 10.0.0.0/8", parseNetwork))
+	flags.Func("deny", "`networks` not to answer; where --allow has a longer one, that one decides", listed(&f.server.Deny, "a network such as 10.0.0.0/8", parseNetwork))
 	flags.BoolVar(&f.check, "check", false, "tell what would be announced and why, and end: with 1 where that is unsynchronised")
 	flags.StringVar(&f.print, "print", "", "chrony-conf: what to write into chrony.conf where chronyd itself is to be the member")
 	flags.TextVar(&f.metrics, "metrics", netip.AddrPort{}, "loopback address and port for Prometheus to scrape, such as 127.0.0.1:9123")
@@ -102,25 +110,42 @@ unsynchronised, and never a stratum that nobody vouches for:
 	return c
 }
 
-// run answers until ctx ends; socket is where it is controlled, "" nowhere.
-func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger) (err error) {
+// responding is a responder as the flags have it; nothing is bound.
+func (f *respondFlags) responding(log *slog.Logger) (*responding, error) {
+	r := &responding{log: log, server: &f.server}
+	if f.server.Listen == nil {
+		f.server.Listen = []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:123"), netip.MustParseAddrPort("[::]:123")}
+	}
+	f.server.Sockets, f.server.Interleave = runtime.GOMAXPROCS(0), 1<<17
+	if f.limit.Rate < 1 || f.limit.Burst < 1 {
+		return nil, errors.New("--rate, --burst: want at least 1; --no-limit limits nobody")
+	}
+	if !f.noLimit {
+		f.server.Limiter = responder.NewLimiter(f.limit, time.Now())
+	}
 	sources, err := f.sources()
 	if err != nil {
-		return fail(exitUsage, err)
+		return nil, err
 	}
-	r := &responding{log: log}
-	if r.server, err = f.server(); err != nil {
-		return fail(exitUsage, err)
+	if f.smear && f.leaps == "" {
+		return nil, errors.New("--smear: needs --leap-file, to know when")
 	}
-	node, err := f.poolNode()
-	if err != nil {
-		return fail(exitUsage, err)
+	r.clock = responder.NewClock(responder.Precision(), log, sources...)
+	r.clock.Smear = f.smear
+	if r.clock.Leaps, err = readLeaps(f.leaps); err != nil {
+		return nil, err
 	}
-	var listeners []net.Listener
-	var servers []*http.Server
-	add := func(l net.Listener, s *http.Server) { listeners, servers = append(listeners, l), append(servers, s) }
+	f.server.State = r.clock.State
+	r.node, err = f.poolNode()
+	return r, err
+}
+
+// run answers until ctx ends. socket is where it is controlled and metrics
+// where it is scraped, where they are given.
+func (r *responding) run(ctx context.Context, socket string, metrics netip.AddrPort) error {
+	serving := make(map[net.Listener]*http.Server)
 	defer func() {
-		for _, l := range listeners {
+		for l := range serving {
 			l.Close()
 		}
 	}()
@@ -129,62 +154,31 @@ func (f *respondFlags) run(ctx context.Context, socket string, log *slog.Logger)
 		if err != nil {
 			return err
 		}
-		add(l, r.controls())
+		serving[l] = r.controls()
 	}
-	if f.metrics != "" {
-		l, err := listenMetrics(f.metrics)
+	if metrics.IsValid() {
+		l, err := listenMetrics(metrics)
 		if err != nil {
 			return err
 		}
-		add(l, r.metricsServer())
+		serving[l] = r.metricsServer()
 	}
-	if r.clock, err = f.clock(log, sources); err != nil {
-		return fail(exitUsage, err)
-	}
-	var control, metrics net.Listener
-	if socket != "" {
-		if control, err = listenSocket(socket); err != nil {
-			return err
-		}
-		defer control.Close()
-	}
-	if f.metrics.IsValid() {
-		if metrics, err = listenMetrics(f.metrics); err != nil {
-			return err
-		}
-		defer metrics.Close()
-	}
-	r.server.State = r.clock.State
 	r.clock.Poll(ctx) // so that the first answer is an honest one
 	if err := r.server.Open(); err != nil {
 		return err
 	}
-	log.Info("answering NTP", "listen", r.server.Addrs(), "sources", f.source)
+	r.log.Info("answering NTP", "listen", r.server.Addrs())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.clock.Run(ctx) })
 	g.Go(func() error { return r.server.Run(ctx) })
 	g.Go(func() error { return r.tell(ctx) })
-	if node != nil {
-		g.Go(func() error { return r.obey(ctx, node, announceEvery) })
+	if r.node != nil {
+		g.Go(func() error { return r.obey(ctx, announceEvery) })
 	}
-	if control != nil {
-		g.Go(func() error { return serveHTTP(ctx, r.controls(), control, log) })
-	}
-	if metrics != nil {
-		g.Go(func() error { return serveHTTP(ctx, r.metrics(), metrics, log) })
+	for l, s := range serving {
+		g.Go(func() error { return serveHTTP(ctx, s, l, r.log) })
 	}
 	return g.Wait()
-}
-
-// clock announces what sources and the leap file say.
-func (f *respondFlags) clock(log *slog.Logger, sources []responder.Source) (*responder.Clock, error) {
-	c := responder.NewClock(responder.Precision(), log, sources...)
-	if c.Smear = f.smear; f.smear && f.leaps == "" {
-		return nil, errors.New("--smear: needs --leap-file, to know when")
-	}
-	var err error
-	c.Leaps, err = readLeaps(f.leaps)
-	return c, err
 }
 
 // readLeaps reads a leap-seconds.list; nil for "".
@@ -222,7 +216,7 @@ func (f *respondFlags) sources() ([]responder.Source, error) {
 		case "chrony":
 			sources = append(sources, responder.Chronyd(f.chrony))
 		case "daemon":
-			if slices.ContainsFunc(f.listen, func(listen string) bool { return hears(listen, f.daemon) }) {
+			if slices.ContainsFunc(f.server.Listen, func(at netip.AddrPort) bool { return hears(at, f.daemon) }) {
 				return nil, fmt.Errorf("--daemon %s: that is where this responder itself listens; name another --listen", f.daemon)
 			}
 			sources = append(sources, responder.Daemon(f.daemon))
@@ -243,50 +237,31 @@ func (f *respondFlags) sources() ([]responder.Source, error) {
 	return sources, nil
 }
 
-// hears says whether a packet to addr would come to a socket bound to listen.
-func hears(listen string, addr netip.AddrPort) bool {
-	at, err := netip.ParseAddrPort(listen)
-	if err != nil || at.Port() != addr.Port() {
-		return false
-	}
+// hears says whether a packet to addr would come to a socket bound to at.
+func hears(at, addr netip.AddrPort) bool {
 	own, asked := at.Addr().Unmap(), addr.Addr().Unmap()
-	return own == asked || own.IsUnspecified() && own.Is4() == asked.Is4()
+	return at.Port() == addr.Port() && (own == asked || own.IsUnspecified() && own.Is4() == asked.Is4())
 }
 
-func (f *respondFlags) server() (*responder.Server, error) {
-	s := &responder.Server{Sockets: runtime.GOMAXPROCS(0), Interleave: 1 << 17}
-	for _, text := range f.listen {
-		addr, err := netip.ParseAddrPort(text)
-		if err != nil {
-			return nil, fmt.Errorf("--listen %q: wants address:port", text)
+// listed adds to list what a flag is given, with commas between or flag by flag.
+func listed[T any](list *[]T, what string, parse func(string) (T, error)) func(string) error {
+	return func(texts string) error {
+		for text := range strings.SplitSeq(texts, ",") {
+			one, err := parse(text)
+			if err != nil {
+				return fmt.Errorf("%q: wants %s", text, what)
+			}
+			*list = append(*list, one)
 		}
-		s.Listen = append(s.Listen, addr)
+		return nil
 	}
-	if f.rate < 1 || f.burst < 1 {
-		return nil, errors.New("--rate, --burst: want at least 1; --no-limit limits nobody")
-	}
-	limit := responder.Limit{Rate: f.rate, Burst: f.burst}
-	var errs [3]error
-	limit.Exempt, errs[0] = networks("--exempt", f.exempt)
-	s.Allow, errs[1] = networks("--allow", f.allow)
-	s.Deny, errs[2] = networks("--deny", f.deny)
-	if !f.noLimit {
-		s.Limiter = responder.NewLimiter(limit, time.Now())
-	}
-	return s, errors.Join(errs[:]...)
 }
 
-// networks reads what was given to flag: networks, or addresses for networks of one.
-func networks(flag string, texts []string) (list []netip.Prefix, err error) {
-	for _, text := range texts {
-		network, err := netip.ParsePrefix(text)
-		if addr, alone := netip.ParseAddr(text); alone == nil {
-			network, err = addr.Prefix(addr.BitLen())
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s %q: wants a network such as 10.0.0.0/8", flag, text)
-		}
-		list = append(list, network.Masked())
+// parseNetwork reads a network, or an address for a network of one.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Prefix(addr.BitLen())
 	}
-	return list, nil
+	network, err := netip.ParsePrefix(text)
+	return network.Masked(), err
 }

@@ -3,15 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"net/netip"
-	"strconv"
 	"strings"
+	"text/template"
 	"time"
 
+	"github.com/timepool/timepool/monitor"
 	"github.com/timepool/timepool/monitor/responder"
 )
 
@@ -33,25 +33,41 @@ type announced struct {
 	Drains []responder.Drained `json:"drains,omitempty"` // why it is unsynchronised although its source answers
 }
 
-// announce asks the sources once and tells what would be announced and why.
-func (f *respondFlags) announce(ctx context.Context, a *app) error {
-	sources, err := f.sources()
-	if err == nil {
-		_, err = f.server()
+// check asks the sources once and tells what would be announced and why.
+func (r *responding) check(ctx context.Context, a *app) error {
+	r.clock.Poll(ctx)
+	n := announcedBy(r.clock.Announced(), r.clock.Smear)
+	lines := []string{
+		n.line(),
+		fmt.Sprintf("leap %d, root delay %s, root dispersion %s, reference time %s", n.Leap, seconds(n.RootDelay), seconds(n.RootDispersion), n.ReferenceTime.Format(time.RFC3339)),
 	}
-	if err != nil {
-		return fail(exitUsage, err)
+	if n.Why != "" {
+		lines = append(lines, "why: "+strings.ReplaceAll(n.Why, "\n", "; "))
 	}
-	clock, err := f.clock(nil, sources)
-	if err != nil {
-		return fail(exitUsage, err)
+	return errors.Join(a.show(n, lines), n.unfit())
+}
+
+// unfit is an error where no client would take the time.
+func (n announced) unfit() error {
+	if !n.Synchronised && len(n.Drains) == 0 {
+		return errUnsynchronised
 	}
-	clock.Poll(ctx)
-	n := announcedBy(clock.Announced(), clock.Smear)
-	if err = a.show(n, n.lines()); err == nil && !n.Synchronised {
-		err = errUnsynchronised
+	return nil
+}
+
+// line tells it in one: "stratum 1 from GPS, within 2ms (stated reference)".
+func (n announced) line() string {
+	text := "unsynchronised"
+	switch {
+	case len(n.Drains) > 0:
+		text = fmt.Sprintf("drained until %s by %s", n.Drains[0].Until.Local().Format("2006-01-02 15:04"), n.Drains[0].By)
+	case n.Synchronised:
+		text = fmt.Sprintf("stratum %d from %s, within %s", n.Stratum, n.Reference, seconds(n.RootDelay/2+n.RootDispersion))
 	}
-	return err
+	if n.Smears {
+		text += ", leap smear now " + seconds(n.Smearing)
+	}
+	return fmt.Sprintf("%s (%s)", text, cmp.Or(n.Source, "no source answers"))
 }
 
 var errUnsynchronised = errors.New("unsynchronised: no client would take the time from here")
@@ -70,86 +86,30 @@ func announcedBy(is responder.Announcement, smears bool) announced {
 	return n
 }
 
-func (n announced) lines() []string {
-	since := "never"
-	if n.Synchronised {
-		since = n.ReferenceTime.Format(time.RFC3339)
-	}
-	rows := [][]string{
-		{"source", cmp.Or(n.Source, "none answers")}, {"synchronised", strconv.FormatBool(n.Synchronised)},
-		{"stratum", fmt.Sprint(n.Stratum)}, {"leap", fmt.Sprint(n.Leap)},
-		{"reference", n.Reference}, {"reference time", since},
-		{"root delay", seconds(n.RootDelay)}, {"root dispersion", seconds(n.RootDispersion)}, {"precision", seconds(math.Ldexp(1, int(n.Precision)))},
-	}
-	if n.Smears {
-		rows = append(rows, []string{"leap smear", "now " + seconds(n.Smearing)})
-	}
-	if n.Why != "" {
-		rows = append(rows, []string{"why", strings.ReplaceAll(n.Why, "\n", "; ")})
-	}
-	return aligned([]string{"ANNOUNCED", ""}, rows)
-}
-
 func seconds(s float64) string { return time.Duration(s * 1e9).String() }
 
-// reference writes a reference identifier as its stratum has it read.
+// reference writes a reference identifier as its stratum has it read; while
+// leap seconds are smeared it looks like an address.
 func reference(s *responder.State) string {
-	id := []byte{byte(s.RefID >> 24), byte(s.RefID >> 16), byte(s.RefID >> 8), byte(s.RefID)}
 	switch {
 	case !s.Synchronised():
 		return ""
-	case s.Stratum == 1 && s.Smearing == 0:
-		return strings.TrimRight(string(id), "\x00")
+	case s.Smearing != 0:
+		return monitor.RefIDText(s.RefID, 2)
 	}
-	return netip.AddrFrom4([4]byte(id)).String()
+	return monitor.RefIDText(s.RefID, s.Stratum)
 }
+
+// chronyConf is for a member whose own chronyd answers. chronyd, too, lets the
+// longest network decide.
+//
+//go:embed chrony.conf
+var chronyConf string
 
 // printConf writes what --print names.
 func (f *respondFlags) printConf(w io.Writer) error {
 	if f.print != "chrony-conf" {
 		return fail(exitUsage, fmt.Errorf("--print %q: wants chrony-conf", f.print))
 	}
-	s, err := f.server()
-	if err != nil {
-		return fail(exitUsage, err)
-	}
-	who := ""
-	for _, n := range s.Allow {
-		who += fmt.Sprintf("allow %s\n", n)
-	}
-	who = cmp.Or(who, "allow\n")
-	for _, n := range s.Deny {
-		who += fmt.Sprintf("deny %s\n", n)
-	}
-	_, err = io.WriteString(w, chronyHead+who+chronyTail)
-	return err
+	return template.Must(template.New("").Parse(chronyConf)).Execute(w, &f.server)
 }
-
-// chronyHead and chronyTail stand around the networks. chronyd, too, lets the
-// longest network decide.
-const chronyHead = `# A pool member whose own chronyd answers the clients; timepool respond is then
-# not needed. Into chrony.conf, or a file in its conf.d.
-
-# At least four sources, so that one wrong clock is outvoted and one may fail.
-# Not members of this pool: a pool that follows itself follows nobody.
-#server ntp1.upstream.example iburst
-#server ntp2.upstream.example iburst
-#server ntp3.upstream.example iburst
-#server ntp4.upstream.example iburst
-minsources 2
-
-# Who is answered.
-`
-
-const chronyTail = `# 128 requests a second from one address: a whole site may be behind it.
-ratelimit interval -7 burst 255 leak 2
-# Remember 64,000 clients: for the limit, and for interleaved mode.
-clientloglimit 8388608
-
-# No command access but by the local socket.
-cmdport 0
-
-# Step only at the start, slew after; let the kernel know that it is in sync.
-makestep 1 3
-rtcsync
-`

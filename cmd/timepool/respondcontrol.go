@@ -24,6 +24,7 @@ const respondSocket = "/run/timepool-respond/respond.sock"
 type responding struct {
 	clock  *responder.Clock
 	server *responder.Server
+	node   *poolNode // nil: nobody is asked whether to drain
 	log    *slog.Logger
 }
 
@@ -46,20 +47,11 @@ func (r *responding) status() respondStatus {
 
 // line tells it in one.
 func (s respondStatus) line() string {
-	a, text := s.Announced, ""
-	switch {
-	case len(a.Drains) > 0:
-		text = fmt.Sprintf("drained until %s by %s, about %d clients still ask", a.Drains[0].Until.Local().Format("2006-01-02 15:04"), a.Drains[0].By, s.Asking)
-	case a.Synchronised:
-		text = fmt.Sprintf("stratum %d from %s, within %s", a.Stratum, a.Reference, seconds(a.RootDelay/2+a.RootDispersion))
-	default:
-		text = "unsynchronised"
+	asking, p := "", s.Packets
+	if len(s.Announced.Drains) > 0 {
+		asking = fmt.Sprintf("; about %d clients still ask", s.Asking)
 	}
-	if a.Smears {
-		text += ", leap smear now " + seconds(a.Smearing)
-	}
-	p := s.Packets
-	return fmt.Sprintf("%s (%s); %d answered, %d over the limit", text, cmp.Or(a.Source, "no source answers"),
+	return fmt.Sprintf("%s%s; %d answered, %d over the limit", s.Announced.line(), asking,
 		p["answered"]+p["passive"]+p["interleaved"], p["kissed"]+p["limited"])
 }
 
@@ -88,20 +80,15 @@ func (r *responding) controls() *http.Server {
 	mux.HandleFunc("GET "+callPath+"status", func(w http.ResponseWriter, _ *http.Request) { reply(w, r.status()) })
 	mux.HandleFunc("POST "+callPath+"drain", func(w http.ResponseWriter, req *http.Request) {
 		lasts, err := time.ParseDuration(req.FormValue("for"))
-		if err != nil || lasts <= 0 {
-			refuse(w, http.StatusBadRequest, "drain: wants how long, 24h at most")
+		switch {
+		case err != nil:
+			refuse(w, http.StatusBadRequest, "drain: wants how long: "+err.Error())
 			return
-		} else if lasts > 0 {
+		case lasts > 0:
 			r.clock.Drain(by, req.FormValue("reason"), time.Now().Add(lasts))
-		} else {
+		default:
 			r.clock.Undrain(by)
 		}
-		r.clock.Drain(by, req.FormValue("reason"), time.Now().Add(lasts))
-		r.clock.Poll(req.Context())
-		reply(w, r.status())
-	})
-	mux.HandleFunc("POST "+callPath+"undrain", func(w http.ResponseWriter, req *http.Request) {
-		r.clock.Undrain(by)
 		r.clock.Poll(req.Context())
 		reply(w, r.status())
 	})
@@ -111,10 +98,10 @@ func (r *responding) controls() *http.Server {
 // command has a running responder do something and prints its status.
 func (f *respondFlags) command(ctx context.Context, a *app) error {
 	method, path := "GET", "status"
-	switch {
-	case f.undrain:
-		method, path = "POST", "undrain"
-	case f.drain != 0:
+	if !f.status {
+		if f.drain <= 0 && !f.undrain {
+			return fail(exitUsage, errors.New("--drain: wants how long, 24h at most"))
+		}
 		method, path = "POST", "drain?"+url.Values{"for": {f.drain.String()}, "reason": {f.reason}}.Encode()
 	}
 	var s respondStatus
@@ -122,8 +109,8 @@ func (f *respondFlags) command(ctx context.Context, a *app) error {
 		return err
 	}
 	err := a.show(s, []string{s.line()})
-	if f.status && err == nil && !s.Announced.Synchronised && len(s.Announced.Drains) == 0 {
-		err = errUnsynchronised
+	if f.status {
+		err = errors.Join(err, s.Announced.unfit())
 	}
 	return err
 }

@@ -24,14 +24,14 @@ type poolNode struct {
 
 // obey asks the node, at that interval until ctx ends, whether to announce
 // itself unsynchronised. A node that does not answer changes nothing.
-func (r *responding) obey(ctx context.Context, node *poolNode, every time.Duration) error {
+func (r *responding) obey(ctx context.Context, every time.Duration) error {
 	const by = "node"
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	told := ""
 	for {
 		is := r.clock.Announced()
-		a, err := node.ask(ctx, is.Asking())
+		a, err := r.node.ask(ctx, is.Asking())
 		switch {
 		case err != nil && ctx.Err() == nil && told != err.Error():
 			told = err.Error()

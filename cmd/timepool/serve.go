@@ -25,7 +25,11 @@ func (a *app) serveCommand() *cobra.Command {
 		hangups := make(chan os.Signal, 1)
 		signal.Notify(hangups, syscall.SIGHUP) // before what may take its time, as it would end the process
 		defer signal.Stop(hangups)
-		n, err := openNode(config, static, newLogger(a.errs, config.Log))
+		log, err := newLogger(a.errs, config.Log)
+		if err != nil {
+			return err
+		}
+		n, err := openNode(config, static, log)
 		if err != nil {
 			return err
 		}
@@ -36,14 +40,17 @@ func (a *app) serveCommand() *cobra.Command {
 }
 
 // newLogger makes the logger that is handed to every room.
-func newLogger(w io.Writer, c LogConfig) *slog.Logger {
+func newLogger(w io.Writer, c LogConfig) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		panic(fmt.Sprintf("log level %q passed the node file's check", c.Level))
+		return nil, fmt.Errorf("log level %q: wants debug, info, warn or error", c.Level)
 	}
 	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
+	switch c.Format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(w, o)), nil
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return nil, fmt.Errorf("log format %q: wants text or json", c.Format)
 }
