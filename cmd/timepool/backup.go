@@ -70,7 +70,7 @@ func (p patient) Write(b []byte) (int, error) {
 
 func (a *app) restoreCommand() *cobra.Command {
 	return command("restore FILE", "Put a backup in the place of this node's scores, overrides and history, while none runs", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		var s web.Node
+		var s web.Status
 		switch err := a.ask(ctx, "GET", "status", &s); {
 		case err == nil:
 			return errors.New("restore: a timepool runs here: stop it first")

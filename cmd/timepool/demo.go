@@ -111,7 +111,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 // makeDemoFolder makes a fresh folder that nobody else can write to. What a
 // killed demonstration left is removed, unless it still runs.
 func makeDemoFolder(c Config) error {
-	var s web.Node
+	var s web.Status
 	if askSocket(context.Background(), c.Socket, "GET", "status", &s) == nil {
 		return errors.New("demo: one runs on this port already (choose another with --dns and --http)")
 	}

@@ -60,11 +60,11 @@ func TestHistoryReal(t *testing.T) {
 	n.chronyd("mortal again", mortalAddr, "local stratum 3\n")
 	told("mortal is back", func(s web.Told) bool { return s.In && s.Fault == "" })
 
-	status := func(what string, is func(web.Node) bool) {
+	status := func(what string, is func(web.Status) bool) {
 		t.Helper()
 		until(t, what, func() (bool, string) {
 			out, _ := n.ask(bin, "status", "-o", "json", "--config", node) // may say that all is not well
-			var s web.Node
+			var s web.Status
 			return json.Unmarshal([]byte(out), &s) == nil && s.History != nil && is(s), out
 		}, serve)
 	}
@@ -80,7 +80,7 @@ func TestHistoryReal(t *testing.T) {
 	if f.Close(); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatal(err)
 	}
-	status("history cannot be written", func(s web.Node) bool {
+	status("history cannot be written", func(s web.Status) bool {
 		return s.History.Failing != "" && s.History.Waiting > 10 && strings.Contains(strings.Join(s.Notices, "\n"), "History cannot be written")
 	})
 	since := time.Now()
@@ -88,7 +88,7 @@ func TestHistoryReal(t *testing.T) {
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}
-	status("history is written again", func(s web.Node) bool { return s.History.Failing == "" && s.History.Lost == 0 })
+	status("history is written again", func(s web.Status) bool { return s.History.Failing == "" && s.History.Lost == 0 })
 
 	backup := filepath.Join(n.dir, "backup.db")
 	if out, err := n.ask(bin, "backup", backup, "--config", node); err != nil {

@@ -102,7 +102,7 @@ func (n *node) metrics(s scrape) {
 func (n *node) configMetrics(s scrape) {
 	current := n.inForce.Load()
 	s.gauge("build_info", "The version that runs, and the Go that it was built with.", 1, "version", buildVersion(), "goversion", runtime.Version())
-	s.gauge("ready", "1 when the node should be asked.", bit(n.ready() == nil))
+	s.gauge("ready", "1 when the node should be asked.", bit(n.waiting() == ""))
 	s.gauge("config_generation", "Generation of the registry in force; each accepted edit adds one.", float64(current.number))
 	s.gauge("config_serial", "Serial of the SOA that is served.", float64(current.snapshot.Serial))
 	s.gauge("config_warnings", "Warnings about the registry in force.", float64(len(current.registry.Warnings)))

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,9 +39,6 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 			}
 			if until != "" {
 				end, err := parseTime(until, time.Now(), 1)
-				if err == nil && time.Until(end) <= 0 {
-					err = fmt.Errorf("--until %s: wants a time to come", until)
-				}
 				if err != nil {
 					return fail(exitUsage, err)
 				}
@@ -173,6 +171,8 @@ func (n *node) override(o zones.Override, lifts zones.State) error {
 		return fmt.Errorf("member %s: the registry has none of that name", o.Member)
 	case o.Reason == "":
 		return errors.New("an override wants a reason")
+	case !o.Until.IsZero() && !o.Until.After(o.At):
+		return errors.New("until: wants a time to come")
 	case lifts != zones.Active && !slices.ContainsFunc(current, func(c zones.Override) bool { return c.Member == o.Member && c.State == lifts }):
 		return fmt.Errorf("member %s: no %s to lift by command; the registry has it %s", o.Member, lifts, next.base.Members[i].State)
 	}

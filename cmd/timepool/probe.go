@@ -33,34 +33,28 @@ type probed struct {
 }
 
 func (a *app) probeCommand() *cobra.Command {
-	p, by := defaultConfig().Probe, zones.Registry{}
+	var by zones.Registry
 	c := command("probe ADDR...", "Measure servers once: offset, round trip, stratum, leap, verdict; exit 1 when one is not good", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
-		targets, err := resolveAll(ctx, args, p.Port)
+		if p := by.Profile(); p.Name != by.Zone.Profile {
+			return fail(exitUsage, fmt.Errorf("--profile %q: wants lan or ntppool", by.Zone.Profile))
+		}
+		targets, err := resolveAll(ctx, args)
 		if err != nil {
 			return err
 		}
-		return a.printProbed(probeAll(ctx, p, by.Profile(), targets))
+		return a.printProbed(probeAll(ctx, by.Profile(), targets))
 	})
 	c.Long = `Measure servers once, as the prober would. ADDR is an IP address, an
 address with a port ("10.1.0.5:123", "[fd00::5]:123") or a host name.`
-	c.Flags().IntVar(&p.Samples, "samples", p.Samples, "exchanges; the one with the lowest round trip counts")
-	c.Flags().DurationVar(&p.Gap, "gap", p.Gap, "time between two exchanges")
-	c.Flags().DurationVar(&p.Timeout, "timeout", p.Timeout, "how long to wait for each answer")
-	c.Flags().Uint16Var(&p.Port, "port", p.Port, "UDP port where ADDR names none")
 	c.Flags().StringVar(&by.Zone.Profile, "profile", "lan", "how strictly clocks are judged: lan or ntppool")
 	return c
 }
 
 // resolveAll turns what was typed into addresses and ports.
-func resolveAll(ctx context.Context, args []string, port uint16) ([]netip.AddrPort, error) {
-	var targets []netip.AddrPort
+func resolveAll(ctx context.Context, args []string) (targets []netip.AddrPort, err error) {
 	for _, arg := range args {
 		if ap, err := netip.ParseAddrPort(arg); err == nil {
 			targets = append(targets, ap)
-			continue
-		}
-		if addr, err := netip.ParseAddr(arg); err == nil {
-			targets = append(targets, netip.AddrPortFrom(addr, port))
 			continue
 		}
 		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", arg)
@@ -68,14 +62,15 @@ func resolveAll(ctx context.Context, args []string, port uint16) ([]netip.AddrPo
 			return nil, fmt.Errorf("probe %s: %w", arg, err)
 		}
 		for _, addr := range found {
-			targets = append(targets, netip.AddrPortFrom(addr.Unmap(), port))
+			targets = append(targets, netip.AddrPortFrom(addr.Unmap(), 123))
 		}
 	}
 	return targets, nil
 }
 
 // probeAll checks every target at the same time.
-func probeAll(ctx context.Context, settings ProbeConfig, profile zones.Profile, targets []netip.AddrPort) []probed {
+func probeAll(ctx context.Context, profile zones.Profile, targets []netip.AddrPort) []probed {
+	settings := defaultConfig().Probe
 	results := make([]probed, len(targets))
 	var wait sync.WaitGroup
 	for i, target := range targets {

@@ -80,7 +80,7 @@ func (n *node) reload(force bool) Reload {
 	case !r.Accepted:
 		n.log.Error("edit refused, the former registry stays in force", "generation", r.Generation, "why", r.Why)
 	case len(r.Changes) > 0:
-		n.log.Info("edit accepted", "generation", r.Generation, "changes", r.Changes)
+		n.log.Info("edit accepted", "generation", r.Generation, "changes", strings.Join(r.Changes, "; "))
 	}
 	return r
 }

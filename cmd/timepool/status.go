@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -73,18 +72,18 @@ func ago(now, then time.Time) string {
 
 func (a *app) statusCommand() *cobra.Command {
 	return command("status", "Say how the running node is; exit 1 when it should not be asked or does not trust itself", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		var s web.Node
+		var s web.Status
 		if err := a.ask(ctx, "GET", "status", &s); err != nil {
 			return err
 		}
-		if err := a.show(s, statusLines(&s)); err != nil || s.Ready && !s.Frozen {
+		if err := a.show(s, statusLines(&s)); err != nil || s.Waiting == "" && !s.Monitor.Frozen {
 			return err
 		}
 		return fail(exitUnhealthy, errSilent)
 	})
 }
 
-func statusLines(s *web.Node) []string {
+func statusLines(s *web.Status) []string {
 	answering := cmp.Or(s.Waiting, "answering")
 	for _, verdict := range slices.Sorted(maps.Keys(s.Queries)) {
 		if s.Queries[verdict] > 0 {
@@ -96,14 +95,12 @@ func statusLines(s *web.Node) []string {
 		fmt.Sprintf("timepool    %s, up %s", s.Version, ago(time.Now(), s.Started)),
 		"dns         " + answering,
 	}
-	if t := s.Truth; t.Witnesses > 0 {
+	if t := s.Monitor.Truth; t.Witnesses > 0 {
 		lines = append(lines, fmt.Sprintf("truth       %d of %d members agree, by %s; falsetickers: %s",
 			t.Agree, t.Witnesses, count(t.Clocks, "clock"), cmp.Or(strings.Join(t.Falsetickers, ", "), "none")))
 	}
-	for _, w := range slices.Concat([]string{s.Warning}, s.Truth.Warnings) {
-		if w != "" {
-			lines = append(lines, "warning     "+w)
-		}
+	for _, w := range s.Monitor.Truth.Warnings {
+		lines = append(lines, "warning     "+w)
 	}
 	for _, notice := range s.Notices {
 		lines = append(lines, "notice      "+notice)
@@ -117,27 +114,28 @@ func statusLines(s *web.Node) []string {
 	return lines
 }
 
-// ready says why a node should not be asked; nil when it should.
-func (n *node) ready() error {
+// waiting says why a node should not be asked; "" when it should.
+func (n *node) waiting() string {
 	empty := n.inForce.Load().snapshot.Stats().Empty
 	switch {
 	case !n.dnsOpen.Load():
-		return errors.New("DNS is not open yet: the first round of checks is under way")
+		return "DNS is not open yet: the first round of checks is under way"
 	case slices.Contains(empty, resolver.Line{}) && slices.Contains(empty, resolver.Line{IPv6: true}):
-		return errors.New("no member may be handed out: pool names are answered with SERVFAIL")
+		return "no member may be handed out: pool names are answered with SERVFAIL"
 	}
-	return nil
+	return ""
 }
 
 // view is what pages, API and command line show, taken at one moment.
 func (n *node) view() web.View {
-	current := n.inForce.Load()
-	v := web.View{
-		Registry: current.registry, Members: n.members(), Status: n.monitorStatus(), Notices: n.notices(), Generation: current.number,
-		Serial: current.snapshot.Serial, Version: buildVersion(), Started: n.started, Published: current.published, Ready: n.ready(),
-		Vantage: n.config.Vantage, Lag: n.lag(), Queries: map[string]uint64{}, Reloads: current.reloads, Overrides: zones.Current(current.record, time.Now()),
-	}
-	if n.dnsOpen.Load() {
+	current, members := n.inForce.Load(), n.members()
+	v := web.View{Registry: current.registry, Members: members, Status: web.Status{
+		Zone: current.registry.Zone.Name, Version: buildVersion(), Started: n.started, Generation: current.number, Serial: current.snapshot.Serial,
+		Published: current.published, Answering: n.dnsOpen.Load(), Waiting: n.waiting(), Addresses: len(members), In: web.CountIn(members),
+		Vantage: n.config.Vantage, Lag: n.lag(), Monitor: n.monitorStatus(), Notices: n.notices(), Reloads: current.reloads,
+		Overrides: append([]zones.Override{}, zones.Current(current.record, time.Now())...), Queries: map[string]uint64{},
+	}}
+	if v.Answering {
 		v.Listen = n.dns.Addrs()
 	}
 	if n.history != nil {
