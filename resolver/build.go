@@ -201,6 +201,6 @@ func (s *suit) bytes() int {
 	for _, key := range s.keys {
 		keys += int(unsafe.Sizeof(key)) + len(key)
 	}
-	return len(s.decks)*int(unsafe.Sizeof(deck{})) + s.cards*int(unsafe.Sizeof(card{})) + keys +
-		4*s.cards*s.terms.answers + len(s.hosts)*int(unsafe.Sizeof(host{})) + 6*len(s.reach)
+	return len(s.decks)*int(unsafe.Sizeof(deck{})) + keys +
+		4*s.cards*(1+s.terms.answers) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 6*len(s.reach)
 }

@@ -23,7 +23,7 @@ func (d *deck) deal(dst []byte, t uint64) ([]byte, int) {
 	n := t & (1<<turnBits - 1)
 	run := n / uint64(d.length)
 	point := t>>turnBits<<turnBits + (n-run*uint64(d.length))*d.step + run*d.shift
-	set := d.sets[d.at(uint32(point>>32)):]
+	set := d.set(uint32(point >> 32))
 
 	cell, _ := bits.Mul64(point, uint64(d.length))
 	turn := (run*rotation + mix(cell^d.id)) >> 32
@@ -45,17 +45,17 @@ func (d *deck) deal(dst []byte, t uint64) ([]byte, int) {
 	return dst, from
 }
 
-// at returns where the set begins in whose arc x falls. The search has no
+// set returns the set of the card in whose arc x falls. The search has no
 // branch to predict but its loop: x is as good as random.
-func (d *deck) at(x uint32) uint32 {
-	first, n := 0, len(d.cards)
+func (d *deck) set(x uint32) []uint32 {
+	first, n := 0, len(d.until)
 	for n > 1 {
 		half := n >> 1
 		skip := half
-		if d.cards[first+half-1].until > x {
+		if d.until[first+half-1] > x {
 			skip = 0
 		}
 		first, n = first+skip, n-half
 	}
-	return d.cards[first].set
+	return d.sets[first*d.size():][:d.size()]
 }

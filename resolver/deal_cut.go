@@ -172,11 +172,11 @@ func (d *dealer) lay(made *deck, size int) {
 		}
 		return cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.record, b.record))
 	})
-	made.cards = make([]card, 0, len(d.events)+1)
-	made.sets = make([]uint32, 0, size*cap(made.cards))
+	made.until = make([]uint32, 0, len(d.events)+1)
+	made.sets = make([]uint32, 0, size*cap(made.until))
 	for i := 0; i < len(d.events); {
 		at := d.events[i].at
-		if n := len(made.cards); at > 0 && (n == 0 || made.cards[n-1].until < at) {
+		if n := len(made.until); at > 0 && (n == 0 || made.until[n-1] < at) {
 			made.add(at, d.set)
 		}
 		for ; i < len(d.events) && d.events[i].at == at; i++ {
@@ -188,6 +188,5 @@ func (d *dealer) lay(made *deck, size int) {
 
 // add adds a card and its set.
 func (d *deck) add(until uint32, set []uint32) {
-	d.cards = append(d.cards, card{until, uint32(len(d.sets))})
-	d.sets = append(d.sets, set...)
+	d.until, d.sets = append(d.until, until), append(d.sets, set...)
 }

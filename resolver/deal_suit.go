@@ -171,7 +171,7 @@ func (d *dealer) formerly() (number uint32, ok bool) {
 // add adds a deck and returns its number.
 func (d *dealer) add(made deck, key string) uint32 {
 	d.decks, d.keys = append(d.decks, made), append(d.keys, key)
-	d.cards += len(made.cards)
+	d.cards += len(made.until)
 	return uint32(len(d.decks) - 1)
 }
 

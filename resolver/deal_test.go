@@ -221,8 +221,8 @@ func TestDeal(t *testing.T) {
 		if e, _ := d.play(fair, r.Uint64()<<turnBits, 1, 3000); e > 5 {
 			t.Fatalf("%.1f from fair", e)
 		}
-		if n := len(fair); len(d.cards) > n+1 || len(d.sets) > (n+1)*sum(slots) {
-			t.Fatalf("%d cards and %d records in sets of %d hosts", len(d.cards), len(d.sets), n)
+		if n := len(fair); len(d.until) > n+1 || len(d.sets) > (n+1)*sum(slots) {
+			t.Fatalf("%d cards and %d records in sets of %d hosts", len(d.until), len(d.sets), n)
 		}
 	})
 }
@@ -274,7 +274,7 @@ func TestAddresses(t *testing.T) {
 	d := deckOf(3, 4, [][]int{{1, 1, 1, 1, 1, 9}}, two)
 	perRecord := make([]int, len(d.records))
 	for q := range uint64(d.length) * 10 {
-		set := d.sets[d.at(uint32((q%uint64(d.length)*d.step+q/uint64(d.length)*d.shift)>>32)):][:4]
+		set := d.set(uint32((q%uint64(d.length)*d.step + q/uint64(d.length)*d.shift) >> 32))
 		hosts := map[int]bool{}
 		for _, record := range set {
 			perRecord[record]++
@@ -329,7 +329,7 @@ func handmade(id uint64, ttl uint32, sets ...[]netip.Addr) deck {
 		for r := range s.hosts[i].count {
 			d.sets = append(d.sets, s.hosts[i].first+uint32(r))
 		}
-		d.cards = append(d.cards, card{until: uint32(uint64(i+1) << 32 / n), set: s.hosts[i].first})
+		d.until = append(d.until, uint32(uint64(i+1)<<32/n))
 	}
 	return d
 }

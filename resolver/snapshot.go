@@ -59,18 +59,12 @@ const noDeck = ^uint32(0)
 type deck struct {
 	id     uint64 // stable over rebuilds: names the counter in Turns
 	suit   *suit
-	cards  []card   // by until, ascending
-	sets   []uint32 // numbers of suit.records, nearer rings first; a set is as long as rings say
+	until  []uint32 // by card, ascending: where the next arc begins, in units of 2⁻³²; the last one's is not read
+	sets   []uint32 // by card, as many as rings say: numbers of suit.records, nearer rings first
 	step   uint64   // from one point to the next, in units of 2⁻⁶⁴
 	shift  uint64   // from each run of length points to the next
 	length uint32
 	rings  uint32 // bit i: a ring begins with the set's record i; one more bit ends the last ring
-}
-
-// card is one arc and the set that is handed out there.
-type card struct {
-	until uint32 // where the next arc begins, in units of 2⁻³²; the last card's is not read
-	set   uint32 // index into deck.sets of its first record
 }
 
 // suit is all that is dealt for one pool, quarter and family. A suit never

@@ -104,12 +104,12 @@ func (p *publication) dealt(suit, deck int) (turns uint64) {
 // often the set is dealt, 0 … 1.
 func (d *deck) each(do func(record uint32, slot int, share float64)) {
 	from := uint64(0)
-	for i, c := range d.cards {
-		until := uint64(c.until)
-		if i == len(d.cards)-1 {
+	for i, next := range d.until {
+		until := uint64(next)
+		if i == len(d.until)-1 {
 			until = math.MaxUint32 + 1
 		}
-		for slot, record := range d.sets[c.set:][:d.size()] {
+		for slot, record := range d.sets[i*d.size():][:d.size()] {
 			do(record, slot, float64(until-from)/(math.MaxUint32+1))
 		}
 		from = until
