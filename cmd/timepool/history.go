@@ -109,12 +109,12 @@ func historyLines(points []monitor.Point) []string {
 	for _, p := range points {
 		offset, rtt := "", ""
 		if p.Timed() {
-			offset, rtt = signed(p.Offset), short(p.RTT)
+			offset, rtt = monitor.OffsetText(p.Offset), length(p.RTT)
 		}
 		said := cmp.Or(p.Kiss, p.Invalid, p.Err)
 		switch {
 		case p.For > 0:
-			said = fmt.Sprintf("%d checks in %.0f min, %d unanswered, offset %s to %s", p.Checks, p.For.Minutes(), p.Silent, signed(p.Low.Offset), signed(p.High.Offset))
+			said = fmt.Sprintf("%d checks in %.0f min, %d unanswered, offset %s to %s", p.Checks, p.For.Minutes(), p.Silent, monitor.OffsetText(p.Low.Offset), monitor.OffsetText(p.High.Offset))
 		case p.Outcome != monitor.Answered:
 			said = p.Outcome.String() + ": " + cmp.Or(said, "no answer")
 		}

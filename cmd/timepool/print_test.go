@@ -38,19 +38,6 @@ func TestAgo(t *testing.T) {
 	}
 }
 
-func TestShort(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0s", 5: "5ns", 1234567: "1.23ms", -1234567: "-1.23ms", 300123456: "300ms", 2345 * time.Millisecond: "2.35s", 999: "999ns",
-	} {
-		if got := short(d); got != want {
-			t.Errorf("%d: %s, want %s", d, got, want)
-		}
-	}
-	if signed(time.Millisecond) != "+1ms" || signed(-time.Millisecond) != "-1ms" {
-		t.Error("sign")
-	}
-}
-
 // The table of the demonstration is drawn over the one before, and what that
 // had more of is cleared.
 func TestTheDemoIsRedrawn(t *testing.T) {

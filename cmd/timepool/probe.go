@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"strings"
@@ -101,25 +100,12 @@ func (a *app) printProbed(results []probed) error {
 			verdict, bad = red.of("bad"), fail(exitUnhealthy, errSilent)
 		}
 		rows = append(rows, []string{
-			r.Address, signed(r.Offset), short(r.RTT), fmt.Sprint(r.Stratum), r.RefID, fmt.Sprint(r.Leap), short(r.RootDistance), fmt.Sprint(r.Lost),
+			r.Address, monitor.OffsetText(r.Offset), length(r.RTT), fmt.Sprint(r.Stratum), r.RefID, fmt.Sprint(r.Leap), length(r.RootDistance), fmt.Sprint(r.Lost),
 			strings.TrimRight(strings.TrimRight(fmt.Sprintf("%+.3f", r.Step), "0"), "."), verdict, r.Why,
 		})
 	}
 	return errors.Join(a.show(results, aligned(heads, rows)), bad)
 }
 
-// short rounds a duration to three digits: "1.23ms".
-func short(d time.Duration) string {
-	if d == 0 {
-		return "0s"
-	}
-	digits := int(math.Log10(math.Abs(float64(d))))
-	return d.Round(time.Duration(math.Pow10(max(0, digits-2)))).String()
-}
-
-func signed(d time.Duration) string {
-	if d > 0 {
-		return "+" + short(d)
-	}
-	return short(d)
-}
+// length is a duration in the words of the pages: "1.23 ms".
+func length(d time.Duration) string { return strings.TrimPrefix(monitor.OffsetText(d), "+") }
