@@ -59,7 +59,7 @@ func (b *Board) waits(e *entry) bool {
 	}
 	// Most of a site silent at once is the path more often than the clocks. One
 	// that was measured wrong has no such grace.
-	h.again = h.again || v != nil && v.standing == zones.In && !e.row.Wrong && b.quiet[b.hosts[v.host].site]
+	h.again = v != nil && (h.again || v.standing == zones.In && !e.row.Wrong && b.quiet[b.hosts[v.host].site])
 	return h.again && len(e.held) == 1
 }
 

@@ -1,11 +1,15 @@
 package monitor
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/timepool/timepool/zones"
 )
 
 // over6 makes what the hosts were heard of over IPv4 that of over IPv6.
@@ -93,6 +97,48 @@ func TestNetworkVouches(t *testing.T) {
 		}
 		if _, got := networkVote(hosts, now); !got[0].Equal(want) || got[1] != now {
 			t.Fatalf("%v, want %v", got, want)
+		}
+	})
+}
+
+// A node that loses IPv6 says so and goes on with IPv4: of dual members only the
+// IPv6 addresses keep their scores, and those grow no older.
+func TestBoardLosesIPv6(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := pool(4)
+		v6 := func(i int) netip.Addr { return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(i)}) }
+		for i := range 4 {
+			reg.Members[i].Addresses = append(reg.Members[i].Addresses, v6(i))
+		}
+		b := newBoard(reg)
+		running(t, b)
+		round := func(six Sample, four ...Sample) {
+			for i, s := range four {
+				time.Sleep(16 * time.Second)
+				b.Record(at(i, s))
+				six.Addr, six.Time = v6(i), time.Now()
+				b.Record(six)
+			}
+		}
+		for range 40 {
+			round(good(), good(), good(), good(), good())
+		}
+		before := b.Scores()
+		for range 150 { // more than two hours
+			round(mute(), mute(), good(), good(), good())
+		}
+		if s := b.Status(); s.Frozen || !strings.HasPrefix(s.Warning, "frozen for IPv6: every member is silent there") {
+			t.Errorf("%+v", s)
+		}
+		for i := range 4 {
+			if s := b.Scores()[v6(i)]; s.Standing != zones.In || s.Value != before[v6(i)].Value {
+				t.Errorf("%v: %+v, was %+v", v6(i), s, before[v6(i)])
+			}
+		}
+		wantStandings(t, b, "resort in in in")
+		round(good(), good(), good(), good(), good())
+		if s := b.Status(); s.Warning != "" {
+			t.Errorf("not thawed: %+v", s)
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/timepool/timepool/zones"
 )
 
 const ms = time.Millisecond
@@ -191,6 +193,31 @@ func TestBoardLooksTwice(t *testing.T) {
 			each(good(), 5, 6, 7, 8, 9, 10, 11)
 		}
 		wantStandings(t, b, "out out out out out in")
+	})
+}
+
+// What waits for another look at a member counts when nobody looks any more.
+func TestBoardLooksNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard(pool(4))
+		for range 40 {
+			b.round(4, good())
+		}
+		for i := range 3 {
+			b.Record(at(i, mute()))
+		}
+		if len(b.waiting) == 0 {
+			t.Fatal("nobody waits")
+		}
+		less := pool(4)
+		for i := range 3 {
+			less.Members[i].State = zones.Off
+		}
+		b.Watch(less)
+		b.Record(at(3, good()))
+		if r, _ := b.Last(addr(2)); len(b.waiting) > 0 || r.Missed != 1 {
+			t.Errorf("%d wait, %+v", len(b.waiting), r)
+		}
 	})
 }
 
