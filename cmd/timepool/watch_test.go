@@ -58,8 +58,10 @@ func TestWatcher(t *testing.T) {
 	}
 	writeFile(t, at("etc", "timepool.db"), "not ours")
 	writeFile(t, at("etc", "members.d", "README"), "not read")
-	if w.edited() || w.edited() {
-		t.Error("another file in the folder counts as an edit")
+	for range 3 {
+		if w.edited() {
+			t.Error("another file in the folder counts as an edit")
+		}
 	}
 	told := 0
 	for i := range 2 * watchLooks {
