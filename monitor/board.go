@@ -57,7 +57,6 @@ type Board struct {
 	waiting      map[netip.Addr]bool // whose entries hold checks back
 	vouched      vouched
 	quiet        map[string]bool // sites most of whose members fell silent together
-	looked       time.Time       // when doubt last looked at all hosts
 	reached      bool            // a watched address has been at 10
 	trusted      bool            // see Trusted
 	unheard      int             // watched addresses that this process has not checked

@@ -13,13 +13,12 @@ import (
 // doubt decides whether this vantage trusts itself, from fresh checks only, and
 // lets what was held back count, or not, as far as that is clear now.
 //
-// With very many hosts a look at all of them is put off for a moment, unless it
-// must be now: what is not good waits for it.
+// With very many hosts a look at all of them is put off until Run takes it, each
+// second, unless it must be now: what is not good waits for it.
 func (b *Board) doubt(now time.Time, must bool) {
-	if n := time.Duration(len(b.hosts)); !must && n > 1000 && now.Sub(b.looked) < n*20*time.Microsecond {
+	if !must && len(b.hosts) > 1000 {
 		return
 	}
-	b.looked = now
 	b.stepped(now)
 	hosts := b.voters(now)
 	b.quiet = b.quietSites(hosts)
