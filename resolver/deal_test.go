@@ -334,6 +334,29 @@ func handmade(id uint64, ttl uint32, sets ...[]netip.Addr) deck {
 	return d
 }
 
+// TestSet: the set is found that going through all arcs finds, however uneven
+// they are.
+func TestSet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := deck{rings: 1 | 1<<1}
+		for end := range rapid.IntRange(1, 300).Draw(t, "cards") {
+			last := uint32(0)
+			if end > 0 {
+				last = d.until[end-1]
+			}
+			d.until, d.sets = append(d.until, last+rapid.SampledFrom([]uint32{1, 1 << 12, 1 << 23}).Draw(t, "arc")), append(d.sets, uint32(end))
+		}
+		x := rapid.OneOf(rapid.Uint32(), rapid.SampledFrom(d.until)).Draw(t, "x")
+		want := len(d.until) - 1
+		for want > 0 && d.until[want-1] > x {
+			want--
+		}
+		if got := d.set(x); len(got) != 1 || got[0] != uint32(want) {
+			t.Fatalf("%v at %d: set %v, want %d", d.until, x, got, want)
+		}
+	})
+}
+
 // TestRecords: what deal appends, octet by octet, and that sets keep their order
 // but for where they begin.
 func TestRecords(t *testing.T) {
