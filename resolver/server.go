@@ -74,6 +74,7 @@ type Server struct {
 	publishing     sync.Mutex
 	handed         handedOut        // guarded by publishing
 	askedBefore    map[Asked]uint64 // the same: under former registries
+	opened         atomic.Bool      // what Open binds stands from then on
 	firstPanic     sync.Once
 	unread, unsent atomic.Uint64
 }
@@ -131,6 +132,7 @@ func (s *Server) Open() error {
 		s.Close()
 		return err
 	}
+	s.opened.Store(true)
 	return nil
 }
 
@@ -238,9 +240,13 @@ func (s *Server) stop() {
 	s.conns.close()
 }
 
-// Counters adds up what the loops counted.
+// Counters adds up what the loops counted. It may be asked at any time, also
+// while the server opens.
 func (s *Server) Counters() Counters {
 	c := Counters{Unread: s.unread.Load(), Unsent: s.unsent.Load(), OnTrial: s.limits.over.Load()}
+	if !s.opened.Load() {
+		return c
+	}
 	for _, l := range s.udp {
 		l.tally.addTo(&c.UDP)
 		l.took.addTo(&c.Latency[0])

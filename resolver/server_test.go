@@ -273,3 +273,27 @@ func dial(t testing.TB, network string, s *Server) net.Conn {
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
+
+// TestCountersWhileOpening: pages and metrics are asked for before DNS is open,
+// which the race detector watches.
+func TestCountersWhileOpening(t *testing.T) {
+	s := NewServer(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
+	defer s.Close()
+	asking := make(chan struct{})
+	done := make(chan Counters)
+	go func() {
+		close(asking)
+		var c Counters
+		for range 1000 {
+			c = s.Counters()
+		}
+		done <- c
+	}()
+	<-asking
+	if err := s.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if c := <-done; c != (Counters{}) {
+		t.Errorf("nobody asked: %+v", c)
+	}
+}

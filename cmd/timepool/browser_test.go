@@ -61,14 +61,15 @@ func demonstration(t *testing.T) (pages string, demo func(args ...string)) {
 	bin, dns, http := builtTimepool(t), freePort(t), freePort(t)
 	env := append(os.Environ(), "TMPDIR="+t.TempDir(), "NO_COLOR=1")
 	c := exec.Command(bin, "demo", "--dns", dns, "--http", http)
-	c.Env = env
+	var said bytes.Buffer
+	c.Env, c.Stderr = env, &said
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		c.Process.Signal(syscall.SIGINT)
 		if err := c.Wait(); err != nil {
-			t.Error(err)
+			t.Errorf("%v: %s", err, &said)
 		}
 	})
 	demo = func(args ...string) {
