@@ -18,6 +18,8 @@ type Atlas struct {
 	sites  families // PlaceIDs; 0 where no site is
 	geo    families // GeoIP's own numbers; 0 for nowhere
 	base   PlaceID  // of GeoIP's places in places; value 1 there is base+1 here
+
+	noSite4, noSite6 *[1 << 16]uint8 // the heads of sites
 }
 
 // NewAtlas lays the registry's networks over the GeoIP file (nil: none). Its
@@ -25,8 +27,7 @@ type Atlas struct {
 // registry's sites in order, then the file's places as they first appear in it.
 func NewAtlas(r *Registry, g *GeoIP) *Atlas {
 	if g == nil {
-		g = &GeoIP{places: []Place{{}}, ranges: newFamilies()}
-		g.ranges.seal()
+		g = &GeoIP{places: []Place{{}}, ranges: new(painting).seal()}
 	}
 	a := &Atlas{
 		places: make([]Place, 1, len(r.Sites)+len(g.places)),
@@ -43,6 +44,7 @@ func NewAtlas(r *Registry, g *GeoIP) *Atlas {
 		}
 	}
 	a.places = append(a.places, g.places[1:]...)
+	a.noSite4, a.noSite6 = a.sites.heads(true), a.sites.heads(false)
 	return a
 }
 
@@ -73,7 +75,7 @@ func siteRanges(sites []Site) families {
 	// By address, the shorter first: a network comes after those around it.
 	slices.SortStableFunc(claims, func(a, b claim) int { return a.network.Compare(b.network) })
 
-	painted := newFamilies()
+	painted := painting{}
 	around := []claim{{}} // the networks around the current one, innermost last, on no network at all
 	leave := func() {
 		last := len(around) - 1
@@ -90,10 +92,7 @@ func siteRanges(sites []Site) families {
 	for len(around) > 1 {
 		leave()
 	}
-	painted.seal()
-	painted.v4.fillHeads()
-	painted.v6.fillHeads()
-	return painted
+	return painted.seal()
 }
 
 // Find returns the place of addr and the shortest prefix around addr in which
@@ -103,35 +102,35 @@ func siteRanges(sites []Site) families {
 // an address is ignored. The zero Addr has place 0 and the zero Prefix.
 func (a *Atlas) Find(addr netip.Addr) (PlaceID, netip.Prefix) {
 	addr = addr.Unmap()
-	var id PlaceID
-	var scope int
+	var value, site uint16
+	var scope, siteScope int
 	switch {
 	case addr.Is4():
-		id, scope = locate(a.sites.v4, a.geo.v4, a.base, key4(addr), 0)
+		k := key4(addr)
+		value, scope = a.geo.v4.find(k)
+		if siteScope = int(a.noSite4[k>>16]); siteScope == busy {
+			site, siteScope = a.sites.v4.find(k)
+		}
 	case addr.Is6():
-		k, low := key6(addr)
-		id, scope = locate(a.sites.v6, a.geo.v6, a.base, k, low)
+		k, low := key(addr)
+		value, scope = a.geo.v6.find(k, low)
+		if siteScope = int(a.noSite6[k>>48]); siteScope == busy {
+			site, siteScope = a.sites.v6.find(k, low)
+		}
 	default:
 		return 0, netip.Prefix{}
 	}
+	id := PlaceID(site)
+	switch {
+	case site != 0:
+		scope = siteScope
+	case value != 0:
+		id, scope = a.base+PlaceID(value), max(scope, siteScope)
+	default:
+		scope = max(scope, siteScope)
+	}
 	prefix, _ := addr.Prefix(scope) // no scope is longer than its address
 	return id, prefix
-}
-
-// locate is Find within a family.
-func locate[K uint32 | uint64](sites, geo *ranges[K], base PlaceID, k K, low uint64) (id PlaceID, scope int) {
-	v, scope := geo.find(k, low)
-	if id = PlaceID(v); id != 0 {
-		id += base
-	}
-	if head := sites.heads[k>>headShift[K]()]; head != busy {
-		return id, max(scope, int(head))
-	}
-	site, siteScope := sites.find(k, low)
-	if site != 0 {
-		return PlaceID(site), siteScope
-	}
-	return id, max(scope, siteScope)
 }
 
 // Place returns the place with that number, which must be below Len.

@@ -99,7 +99,7 @@ func BenchmarkOpenGeoIP(b *testing.B) {
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB-kept")
-		b.ReportMetric(float64(g.ranges.v4.n), "v4-ranges")
+		b.ReportMetric(float64(len(g.ranges.v4.lines)), "v4-lines")
 		b.ReportMetric(float64(g.ranges.v6.n), "v6-ranges")
 		b.ReportMetric(float64(len(g.places)), "places")
 		if peak := procStatus("VmHWM"); peak != "" {

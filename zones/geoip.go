@@ -23,7 +23,7 @@ type GeoIP struct {
 
 // OpenGeoIP reads a City, Enterprise or Country file of MaxMind or DB-IP. A real
 // City file (66 MB, 5.8 million networks, 7,100 places) takes about two seconds,
-// 200 MB at the peak, and leaves 25 MB.
+// 270 MB at the peak, and leaves 21 MB.
 //
 // Every error is one line that names the file: not there, not an MMDB, of
 // another type (ASN, ISP …) or damaged.
@@ -82,7 +82,8 @@ type record struct {
 // quantise walks all networks of the file once, in order, decoding each
 // distinct record once.
 func quantise(file *maxminddb.Reader) (*GeoIP, error) {
-	g := &GeoIP{places: []Place{{}}, ranges: newFamilies()}
+	g := &GeoIP{places: []Place{{}}}
+	var painted painting
 	countries := strings.Contains(file.Metadata.DatabaseType, "Country")
 	byPlace := map[Place]uint16{{Origin: FromGeoIP}: 0} // a record that says nothing is nowhere
 	byRecord := make(map[uintptr]uint16)
@@ -115,19 +116,19 @@ func quantise(file *maxminddb.Reader) (*GeoIP, error) {
 			}
 			byRecord[network.Offset()] = value
 		}
-		g.paint(network.Prefix(), value)
+		painted.leaf(network.Prefix(), value)
 	}
-	g.ranges.seal()
+	g.ranges = painted.seal()
 	return g, nil
 }
 
-// paint gives a network a value. Networks come in the order of the tree, which
+// leaf gives a network a value. Networks come in the order of the tree, which
 // has IPv4 at ::/96.
-func (g *GeoIP) paint(network netip.Prefix, value uint16) {
-	g.ranges.from(network, value)
-	g.ranges.past(network, 0)
+func (p *painting) leaf(network netip.Prefix, value uint16) {
+	p.from(network, value)
+	p.past(network, 0)
 	if network.Addr() == netip.IPv6Unspecified() && network.Bits() < 96 {
-		g.paint(netip.PrefixFrom(netip.IPv4Unspecified(), 0), value)
+		p.leaf(netip.PrefixFrom(netip.IPv4Unspecified(), 0), value)
 	}
 }
 

@@ -267,15 +267,14 @@ members:
 
 // In an IPv6 file without aliases a network may be so wide that IPv4 lies in it.
 func TestWideNetwork(t *testing.T) {
-	g := &GeoIP{ranges: newFamilies()}
-	g.paint(netip.MustParsePrefix("::/80"), 7)
-	g.paint(netip.MustParsePrefix("2a02::/16"), 8)
-	g.ranges.seal()
-	if v, scope := g.ranges.v4.find(key4(netip.MustParseAddr("192.0.2.1")), 0); v != 7 || scope != 0 {
+	var painted painting
+	painted.leaf(netip.MustParsePrefix("::/80"), 7)
+	painted.leaf(netip.MustParsePrefix("2a02::/16"), 8)
+	sealed := painted.seal()
+	if v, scope := sealed.find(netip.MustParseAddr("192.0.2.1")); v != 7 || scope != 0 {
 		t.Errorf("IPv4 has %d, scope %d", v, scope)
 	}
-	k, low := key6(netip.MustParseAddr("::1:0:1"))
-	if v, scope := g.ranges.v6.find(k, low); v != 7 || scope != 80 {
+	if v, scope := sealed.find(netip.MustParseAddr("::1:0:1")); v != 7 || scope != 80 {
 		t.Errorf("IPv6 has %d, scope %d", v, scope)
 	}
 }

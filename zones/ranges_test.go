@@ -90,7 +90,7 @@ func TestRanges(t *testing.T) {
 				}
 			}
 			slices.SortFunc(networks, netip.Prefix.Compare)
-			painted := newFamilies()
+			var painted painting
 			cuts := []cut{{f.addr(new(big.Int)), 0}}
 			var end netip.Addr
 			for i, n := range networks {
@@ -105,17 +105,10 @@ func TestRanges(t *testing.T) {
 					cuts = append(cuts, cut{after, 0})
 				}
 			}
-			painted.seal()
+			sealed := painted.seal()
 			probe := func(a netip.Addr) {
 				want, first, last := run(cuts, a)
-				var got uint16
-				var scope int
-				if a.Is4() {
-					got, scope = painted.v4.find(key4(a), 0)
-				} else {
-					k, low := key6(a)
-					got, scope = painted.v6.find(k, low)
-				}
+				got, scope := sealed.find(a)
 				within := func(p netip.Prefix) bool {
 					return p.IsValid() && first.Compare(p.Masked().Addr()) <= 0 && (!last.IsValid() || lastOf(p).Less(last))
 				}

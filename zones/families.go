@@ -1,0 +1,102 @@
+package zones
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+)
+
+// families has a value for every address of both families.
+type families struct {
+	v4 *slash16s
+	v6 *ranges
+}
+
+// painting is families while they are painted, network by network: by ascending
+// address, and no network on another.
+type painting struct{ v4, v6 ranges }
+
+// from gives everything from the first address of a network on the value v.
+func (p *painting) from(network netip.Prefix, v uint16) {
+	k, low := key(network.Addr())
+	if low == 0 {
+		k--
+	}
+	p.of(network).after(k, low-1, v)
+}
+
+// past gives everything past the last address of a network the value v.
+func (p *painting) past(network netip.Prefix, v uint16) {
+	k, low := key(network.Addr())
+	k, low = k|allOnes>>network.Bits(), low|allOnes>>max(0, network.Bits()-64)
+	if k != allOnes || low != allOnes {
+		p.of(network).after(k, low, v)
+	}
+}
+
+func (p *painting) of(network netip.Prefix) *ranges {
+	if network.Addr().Is4() {
+		return &p.v4
+	}
+	return &p.v6
+}
+
+// seal ends the painting. What nobody painted has the value 0.
+func (p *painting) seal() families {
+	p.v4.seal()
+	p.v6.seal()
+	f := families{v4: newSlash16s(&p.v4), v6: new(ranges)}
+	p.v4 = ranges{}
+	*f.v6 = p.v6
+	// What appending left over is not kept.
+	f.v6.blocks, f.v6.low = slices.Clone(f.v6.blocks), slices.Clone(f.v6.low)
+	f.v4.lines, f.v4.lasts = slices.Clone(f.v4.lines), slices.Clone(f.v4.lasts)
+	return f
+}
+
+// find returns the value of an address that is not IPv4-mapped, and the length of
+// the shortest prefix around it in which all have that value.
+func (f families) find(a netip.Addr) (v uint16, scope int) {
+	if a.Is4() {
+		return f.v4.find(key4(a))
+	}
+	return f.v6.find(key(a))
+}
+
+// busy is the head of addresses that have to be looked up.
+const busy = 255
+
+// heads notes of one family, for each 16 bits, whether every address that begins
+// with them has the value 0, and then their scope, else busy. Where most addresses
+// have the value 0, most lookups end here.
+func (f families) heads(ipv4 bool) *[1 << 16]uint8 {
+	heads := new([1 << 16]uint8)
+	for i := range heads {
+		v, scope := uint16(0), 0
+		if ipv4 {
+			v, scope = f.v4.find(uint32(i) << 16)
+		} else {
+			v, scope = f.v6.find(uint64(i)<<48, 0)
+		}
+		if heads[i] = busy; v == 0 && scope <= 16 {
+			heads[i] = uint8(scope)
+		}
+	}
+	return heads
+}
+
+// key4 returns an IPv4 address as a number.
+func key4(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// key returns the first 64 bits of an address and the last; an IPv4 address is
+// the first 32.
+func key(a netip.Addr) (k, low uint64) {
+	if a.Is4() {
+		return uint64(key4(a)) << 32, 0
+	}
+	b := a.As16()
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
