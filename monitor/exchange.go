@@ -104,17 +104,18 @@ func (x *exchange) dial() (net.Conn, error) {
 		return nil, errors.New("no address to ask")
 	}
 	var d net.Dialer
+	var local netip.AddrPort
 	if x.from.Addr.IsValid() {
-		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(x.from.Addr, 0))
+		local = netip.AddrPortFrom(x.from.Addr, 0)
 	}
 	if x.from.Device != "" {
 		d.Control = func(_, _ string, c syscall.RawConn) error { return bindToDevice(c, x.from.Device) }
 	}
-	c, err := d.Dial("udp", x.to.String())
+	c, err := d.DialUDP(x.ctx, "udp", local, x.to)
 	if err != nil {
 		return nil, err
 	}
-	x.conn = c.(*net.UDPConn)
+	x.conn = c
 	x.unhook = context.AfterFunc(x.ctx, func() { c.Close() })
 	return c, nil
 }
