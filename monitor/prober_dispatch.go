@@ -44,8 +44,12 @@ func (p *Prober) begin(t *target, now time.Time) {
 	p.push(t)
 }
 
+// batch is how long what is due may wait for what is due soon after. To wake up, and
+// the runtime's threads with it, costs more than an exchange does.
+const batch = 20 * time.Millisecond
+
 // rateBurst is how far Prober.Rate may be made up for: timers are late.
-const rateBurst = 10 * time.Millisecond
+const rateBurst = batch + 10*time.Millisecond
 
 // dispatch hands due targets to the workers until ctx ends. When all of them
 // are busy it waits, and everybody becomes a little late in turn.
@@ -71,7 +75,7 @@ func (p *Prober) dispatch(ctx context.Context, work chan<- *target) {
 			}
 			continue
 		}
-		timer.Reset(wait)
+		timer.Reset(now.Add(wait + batch - 1).Truncate(batch).Sub(now))
 		select {
 		case <-timer.C:
 		case <-p.wake:

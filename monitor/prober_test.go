@@ -110,11 +110,11 @@ func TestEvenAndTheSameAfterARestart(t *testing.T) {
 			p := f.prober()
 			p.Interval, p.Samples = interval, 1
 			p.Watch(all)
-			run(t, p, interval)
+			run(t, p, interval+batch) // the last to be due are asked with their batch, and the first may be again
 			var perSecond [64]int
 			for _, a := range all {
-				if len(f.asked[a]) != 1 {
-					t.Fatalf("%v asked %d times in an interval", a, len(f.asked[a]))
+				if n := len(f.asked[a]); n == 0 || n > 1 && (n > 2 || f.asked[a][1].Sub(f.asked[a][0]) != interval) {
+					t.Fatalf("%v asked at %v in an interval", a, f.asked[a])
 				}
 				out[a] = time.Duration(f.asked[a][0].UnixNano()) % interval
 				perSecond[out[a]/time.Second]++

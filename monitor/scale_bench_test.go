@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -32,8 +33,8 @@ func cpu(b *testing.B) time.Duration {
 }
 
 // BenchmarkScale probes 5,000 addresses every 64 s, three exchanges a check, of
-// a chronyd on this host for 16 s, and prints what that takes of one core; one
-// address in twenty is silent.
+// a chronyd on this host for 16 s, and prints what that takes of one core and how
+// far the offsets are from 0; one address in twenty is silent.
 //
 //	go test ./monitor -run '^$' -bench Scale -benchtime 1x
 func BenchmarkScale(b *testing.B) {
@@ -43,7 +44,14 @@ func BenchmarkScale(b *testing.B) {
 	reg, all := hostsOf(5000)
 	board := NewBoard(BoardOptions{Vantage: "bench", Own: func(netip.Addr) bool { return false }})
 	board.Watch(reg)
-	p := &Prober{Vantage: "bench", Record: board.Record, Map: map[netip.Addr]netip.AddrPort{}}
+	offsets := make(chan time.Duration, 2*len(all))
+	record := func(s Sample) Row {
+		if s.Outcome == Answered {
+			offsets <- s.Offset.Abs()
+		}
+		return board.Record(s)
+	}
+	p := &Prober{Vantage: "bench", Record: record, Map: map[netip.Addr]netip.AddrPort{}}
 	for i, a := range all {
 		board.entry(Key{a, "bench"}).row.Reached = true // not earning in
 		p.Map[a] = netip.MustParseAddrPort(server + ":123")
@@ -65,6 +73,14 @@ func BenchmarkScale(b *testing.B) {
 	}
 	<-done
 	b.ReportMetric(100*(cpu(b)-before).Seconds()/span.Seconds(), "%-of-a-core")
+	close(offsets)
+	sorted := slices.Sorted(func(yield func(time.Duration) bool) {
+		for d := range offsets {
+			yield(d)
+		}
+	})
+	b.ReportMetric(float64(sorted[len(sorted)/2].Nanoseconds())/1e3, "p50-µs")
+	b.ReportMetric(float64(sorted[len(sorted)*99/100].Nanoseconds())/1e3, "p99-µs")
 }
 
 // BenchmarkMemory prints what 100,000 addresses take in prober and board, each
