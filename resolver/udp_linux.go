@@ -23,13 +23,14 @@ const batchLen = 32 // packets taken with one recvmmsg
 // batch is the memory of one socket's loop. The headers point into it, so it
 // stays where it is and is never copied.
 type batch struct {
-	in, out       [batchLen]unix.Mmsghdr
-	inIov, outIov [batchLen]unix.Iovec
-	names         [batchLen]unix.RawSockaddrInet6 // or RawSockaddrInet4
-	controls      [batchLen][8]uint64             // words, for the kernel writes aligned structs
-	packets       [batchLen][maxQuery]byte
-	replies       []byte // one after the other
-	n, due        int    // received, to be sent
+	in       [batchLen]unix.Mmsghdr
+	inIov    [batchLen]unix.Iovec
+	names    [batchLen]unix.RawSockaddrInet6 // or RawSockaddrInet4
+	controls [batchLen][8]uint64             // words, for the kernel writes aligned structs
+	packets  [batchLen][maxQuery]byte
+	n        int    // received
+	replies  []byte // one after the other
+	out      outgoing
 }
 
 func newBatch(room int) *batch {
@@ -42,8 +43,6 @@ func newBatch(room int) *batch {
 		h.Iov = &b.inIov[i]
 		h.SetIovlen(1)
 		h.Control = (*byte)(unsafe.Pointer(&b.controls[i]))
-		b.out[i].Hdr.Iov = &b.outIov[i]
-		b.out[i].Hdr.SetIovlen(1)
 	}
 	return b
 }
@@ -76,6 +75,7 @@ func (l *udpLoop) many() {
 	hurry()
 	l.thread <- unix.Gettid()
 	fd, b := l.file.Fd(), newBatch(l.room(batchLen))
+	b.out.probe(fd)
 	for failures := 0; ; {
 		errno := b.receive(fd)
 		if l.closed.Load() {
@@ -86,7 +86,7 @@ func (l *udpLoop) many() {
 			failures, l.now = 0, time.Now()
 			received := b.n
 			b.answer(l)
-			b.flush(fd, l)
+			b.out.flush(fd, &l.server.unsent)
 			l.took.observe(time.Since(l.now), received)
 		case unix.EINTR, unix.EAGAIN:
 		default:
@@ -112,25 +112,6 @@ func (b *batch) receive(fd uintptr) syscall.Errno {
 	return errno
 }
 
-// flush sends what is due, and waits where the socket's buffer is full.
-func (b *batch) flush(fd uintptr, l *udpLoop) {
-	for sent := 0; sent < b.due; {
-		list, left := uintptr(unsafe.Pointer(&b.out[sent])), uintptr(b.due-sent)
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, list, left, unix.MSG_DONTWAIT, 0, 0)
-		if errno == unix.EAGAIN {
-			n, _, errno = unix.Syscall6(unix.SYS_SENDMMSG, fd, list, left, 0, 0, 0)
-		}
-		switch errno {
-		case 0:
-			sent += int(n)
-		case unix.EINTR:
-		default: // the first is at fault; those after it may do
-			l.server.unsent.Add(1)
-			sent++
-		}
-	}
-}
-
 // wake ends a wait in the kernel for the socket's packets.
 func wake(file *os.File) {
 	_ = unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR) // which says that it is not connected, and wakes all the same
@@ -139,25 +120,18 @@ func wake(file *os.File) {
 // answer makes the replies to the packets received due.
 func (b *batch) answer(l *udpLoop) {
 	out := b.replies
-	b.due = 0
+	b.out.reset()
 	for i := range b.n {
 		in, at := &b.in[i], len(out)
 		out = l.answer(out, b.packets[i][:in.Len], b.client(i))
 		if len(out) == at {
 			continue
 		}
-		b.outIov[b.due].Base = &out[at]
-		b.outIov[b.due].SetLen(len(out) - at)
-		h := &b.out[b.due].Hdr
-		h.Name, h.Namelen = in.Hdr.Name, in.Hdr.Namelen
-		h.Control, h.Controllen = nil, 0
+		var from []byte
 		if in.Hdr.Controllen > 0 {
-			control := unsafe.Slice(in.Hdr.Control, in.Hdr.Controllen)
-			if from := replyFrom(control); from != nil {
-				h.Control, h.Controllen = &from[0], in.Hdr.Controllen
-			}
+			from = replyFrom(unsafe.Slice(in.Hdr.Control, in.Hdr.Controllen))
 		}
-		b.due++
+		b.out.add(out[at:], &b.names[i], in.Hdr.Namelen, from)
 	}
 }
 

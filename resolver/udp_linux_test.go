@@ -48,7 +48,7 @@ func TestUnsent(t *testing.T) {
 		if got == b.n {
 			b.names[0].Family = unix.AF_UNIX
 		}
-		b.flush(fd, l)
+		b.out.flush(fd, &s.unsent)
 	}
 	buf := make([]byte, 1500)
 	for i := 1; i < sent; i++ {
