@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/timepool/timepool/zones/precedence"
 )
 
 // Config is where a Server listens and how much it takes. Zero values take the
@@ -215,7 +217,7 @@ func (s *Server) precede() {
 		}
 	}
 	if len(threads) > 0 {
-		precede(threads)
+		precedence.First(threads)
 	}
 }
 

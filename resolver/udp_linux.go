@@ -12,6 +12,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/timepool/timepool/zones/precedence"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,6 +30,7 @@ type batch struct {
 	controls [batchLen][8]uint64             // words, for the kernel writes aligned structs
 	packets  [batchLen][maxQuery]byte
 	n        int    // received
+	briefly  bool   // waits are, see precedence.Brief
 	replies  []byte // one after the other
 	out      outgoing
 }
@@ -72,10 +74,10 @@ func detach(conn *net.UDPConn) (*os.File, error) {
 func (l *udpLoop) many() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	hurry()
-	l.thread <- unix.Gettid()
+	l.thread <- precedence.Hurry()
 	fd, b := l.file.Fd(), newBatch(l.room(batchLen))
 	b.out.probe(fd)
+	b.briefly = precedence.Brief(fd, len(l.server.udp))
 	for failures := 0; ; {
 		errno := b.receive(fd)
 		if l.closed.Load() {
@@ -95,17 +97,23 @@ func (l *udpLoop) many() {
 	}
 }
 
-// receive takes what there is, and waits only when there is nothing: a call
-// that never blocks need not be told to the scheduler.
+// receive waits for packets and takes what there is.
 func (b *batch) receive(fd uintptr) syscall.Errno {
 	for i := range b.in {
 		h := &b.in[i].Hdr
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(len(b.controls[i]) * 8)
 	}
-	list := uintptr(unsafe.Pointer(&b.in[0]))
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, list, batchLen, unix.MSG_DONTWAIT, 0, 0)
-	if errno == unix.EAGAIN {
+	list, flags := uintptr(unsafe.Pointer(&b.in[0])), uintptr(unix.MSG_DONTWAIT)
+	if b.briefly {
+		flags = unix.MSG_WAITFORONE
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, list, batchLen, flags, 0, 0)
+	switch {
+	case errno != unix.EAGAIN:
+	case b.briefly:
+		precedence.Await(fd)
+	default:
 		n, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd, list, batchLen, unix.MSG_WAITFORONE, 0, 0)
 	}
 	b.n = int(n)

@@ -5,6 +5,7 @@ package resolver
 import (
 	"net"
 	"net/netip"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -106,4 +107,30 @@ func TestOverrun(t *testing.T) {
 			t.Errorf("%d of 100", n)
 		}
 	})
+}
+
+// TestBriefWait: a loop that keeps its processor while it waits gives it to the
+// garbage collector, and up when nothing comes.
+func TestBriefWait(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	s := serving(t, newSample(t), Config{Loops: 1}, "127.0.0.1:0")
+	client, err := net.Dial("udp4", s.Addrs()[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	client.SetDeadline(time.Now().Add(20 * time.Second))
+	query, buf := shapes(t)["plain"], make([]byte, 1500)
+	for i := range 200 {
+		client.Write(query)
+		if _, err := client.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+		if i%4 == 0 {
+			runtime.GC()
+		}
+		if i%50 == 0 {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
 }

@@ -14,5 +14,3 @@ func detach(*net.UDPConn) (*os.File, error) { return nil, nil }
 func wake(*os.File) {}
 
 func (l *udpLoop) many() { l.single() }
-
-func precede(map[int]bool) {}

@@ -17,15 +17,16 @@ import (
 const module = "github.com/timepool/timepool"
 
 // arrows are the rooms and which other rooms each may import. A folder below a
-// room belongs to it, unless it is a room itself: zones/limit knows nothing of
-// pools, and so even the responder may have it.
+// room belongs to it, unless it is a room itself: zones/limit and zones/precedence
+// know nothing of pools, and so even the responder may have them.
 var arrows = map[string][]string{
 	"zones":             {},
 	"zones/limit":       {},
+	"zones/precedence":  {},
 	"monitor":           {"zones"},
-	"monitor/responder": {"zones/limit"},
+	"monitor/responder": {"zones/limit", "zones/precedence"},
 	"monitor/web":       {"zones", "monitor"},
-	"resolver":          {"zones", "zones/limit"},
+	"resolver":          {"zones", "zones/limit", "zones/precedence"},
 	"cmd/timepool":      {"zones", "zones/limit", "monitor", "monitor/responder", "monitor/web", "resolver"},
 }
 

@@ -144,10 +144,10 @@ func (n *node) openMonitor() error {
 // daemons do. It returns once every goroutine is gone.
 func (n *node) run(ctx context.Context, hangups <-chan os.Signal) error {
 	defer n.close()
-	// The loops wait for queries in the kernel, and a build takes all processors.
-	// With as many again a loop that wakes finds one at once, and only the kernel,
-	// which lets those in first that mostly sleep, says who may run.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * n.processors))
+	// The loops wait for queries in the kernel, and keep a processor meanwhile. With
+	// as many again a build has all there are, and only the kernel, which lets those
+	// in first that mostly sleep, says who may run.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n.processors * (1 + max(1, len(n.config.DNS.Listen)))))
 	g, ctx := errgroup.WithContext(ctx)
 	if n.board != nil {
 		n.prober.Eager = !n.board.Trusted()

@@ -116,7 +116,7 @@ func (f *respondFlags) responding(log *slog.Logger) (*responding, error) {
 	if f.server.Listen == nil {
 		f.server.Listen = []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:123"), netip.MustParseAddrPort("[::]:123")}
 	}
-	f.server.Sockets, f.server.Interleave = runtime.GOMAXPROCS(0), 1<<17
+	f.server.Sockets, f.server.Interleave, f.server.Precede = runtime.GOMAXPROCS(0), 1<<17, true
 	if f.limit.Rate < 1 || f.limit.Burst < 1 {
 		return nil, errors.New("--rate, --burst: want at least 1; --no-limit limits nobody")
 	}
@@ -143,6 +143,8 @@ func (f *respondFlags) responding(log *slog.Logger) (*responding, error) {
 // run answers until ctx ends. socket is where it is controlled and metrics
 // where it is scraped, where they are given.
 func (r *responding) run(ctx context.Context, socket string, metrics netip.AddrPort) error {
+	// A loop that waits in the kernel keeps its processor; these are for the rest.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, r.server.Sockets) * (1 + len(r.server.Listen))))
 	serving := make(map[net.Listener]*http.Server)
 	defer func() {
 		for l := range serving {

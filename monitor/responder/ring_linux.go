@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/timepool/timepool/zones/precedence"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,8 +24,9 @@ type ring struct {
 	name    [batch]unix.RawSockaddrInet6 // or RawSockaddrInet4
 	control [batch][controlsz]uint64     // words, for the kernel writes aligned structs
 	buf     [batch][maxRequest]byte
-	used    int // heads that the last call filled
-	full    int // calls that filled all, lately
+	used    int  // heads that the last call filled
+	full    int  // calls that filled all, lately
+	briefly bool // waits are, see precedence.Brief
 
 	out     [batch]unix.Mmsghdr // replies that wait to be sent
 	outIov  [batch]unix.Iovec
@@ -58,7 +60,14 @@ func (r *ring) receive(fd uintptr) (int, syscall.Errno) {
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(controlsz * 8)
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.head)), batch, unix.MSG_WAITFORONE, 0, 0)
+	call := unix.Syscall6
+	if r.briefly {
+		call = unix.RawSyscall6
+	}
+	n, _, errno := call(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.head)), batch, unix.MSG_WAITFORONE, 0, 0)
+	if errno == unix.EAGAIN {
+		precedence.Await(fd)
+	}
 	r.used = 0
 	if errno == 0 {
 		r.used = int(n)

@@ -5,9 +5,11 @@ package responder
 import (
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
+	"github.com/timepool/timepool/zones/precedence"
 	"golang.org/x/sys/unix"
 )
 
@@ -87,12 +89,16 @@ func (sk *socket) close() {
 // serve takes packets in batches straight from the socket; net.UDPConn would
 // cost a third more.
 func (s *Server) serve(sk *socket) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	s.threads <- precedence.Hurry()
 	file, err := sk.detach()
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	fd, r := file.Fd(), newRing()
+	r.briefly = precedence.Brief(fd, len(s.sockets))
 	for {
 		// Before as well: close may have come while detach was under way.
 		if sk.closed.Load() {
@@ -111,6 +117,15 @@ func (s *Server) serve(sk *socket) error {
 			return errno
 		}
 	}
+}
+
+// precede lets the loops go before all other threads of the process.
+func (s *Server) precede() {
+	threads := make(map[int]bool)
+	for range s.sockets {
+		threads[<-s.threads] = true
+	}
+	precedence.First(threads)
 }
 
 // overloaded is how many full batches mean that requests come faster than they

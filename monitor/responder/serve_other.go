@@ -14,3 +14,5 @@ func share(*socket) error { return errors.ErrUnsupported }
 func (sk *socket) close() { sk.conn.Close() }
 
 func (s *Server) serve(sk *socket) error { return s.serveAnywhere(sk) }
+
+func (s *Server) precede() {}

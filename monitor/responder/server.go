@@ -35,8 +35,12 @@ type Server struct {
 	// 9769), 8 octets each; 0 answers in basic mode only.
 	Interleave int
 	Sockets    int // sockets for each address, each with a loop of its own; 64-bit Linux only; 0 is 1
+	// Precede lets the loops go before all other threads of the process: 64-bit
+	// Linux only. A reply that is interrupted is late by its transmit stamp.
+	Precede bool
 
 	sockets []*socket
+	threads chan int // those of the loops
 	memory  *memory
 }
 
@@ -78,6 +82,7 @@ func (s *Server) Open() error {
 			s.sockets = append(s.sockets, sibling)
 		}
 	}
+	s.threads = make(chan int, len(s.sockets))
 	return nil
 }
 
@@ -142,6 +147,9 @@ func (s *Server) Run(ctx context.Context) error {
 				cancel()
 			}
 		})
+	}
+	if s.Precede {
+		s.precede()
 	}
 	wg.Wait()
 	if err := failed.Load(); err != nil {

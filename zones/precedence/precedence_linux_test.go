@@ -1,9 +1,10 @@
 //go:build amd64 || arm64 || riscv64
 
-package resolver
+package precedence
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -11,22 +12,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestPrecedence: of all threads of the process only the loops' go first.
-func TestPrecedence(t *testing.T) {
-	const loops = 2
+// TestFirst: of all threads of the process only those named go first.
+func TestFirst(t *testing.T) {
+	const first = 2
 	was, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	serving(t, nil, Config{Loops: loops, Precede: true}, "127.0.0.1:0")
+	named, done := make(chan int), make(chan struct{})
+	defer close(done)
+	threads := map[int]bool{}
+	for range first {
+		go func() {
+			runtime.LockOSThread() // and ends with its goroutine
+			named <- Hurry()
+			<-done
+		}()
+		threads[<-named] = true
+	}
+	First(threads)
 	want := map[int]bool{was: true, max(was-later, 1): true} // the system call tells 20 less the value
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		threads, err := os.ReadDir("/proc/self/task")
+		all, err := os.ReadDir("/proc/self/task")
 		if err != nil {
 			t.Fatal(err)
 		}
 		count := map[int]int{}
-		for _, thread := range threads {
+		for _, thread := range all {
 			id, err := strconv.Atoi(thread.Name())
 			if err != nil {
 				t.Fatal(err)
@@ -41,11 +53,11 @@ func TestPrecedence(t *testing.T) {
 				odd++
 			}
 		}
-		if odd == 0 && count[was] == loops {
+		if odd == 0 && count[was] == first {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("threads by priority %v, want %d of %d", count, loops, was)
+			t.Fatalf("threads by priority %v, want %d of %d", count, first, was)
 		}
 	}
 }
