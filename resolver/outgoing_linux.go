@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outgoing is the replies to a batch. Those of one length to one client, as a
-// forwarder with few sockets gets them, are one message, which the kernel carries
-// through its network stack whole and cuts into datagrams at the end (UDP_SEGMENT,
-// Linux 4.18): most of a reply's cost is that way.
+// outgoing is the replies to a batch. Several to one client, as a forwarder with
+// few sockets gets them, are one message where they are equally long or the last is
+// shorter: the kernel carries it through its network stack whole and cuts it into
+// datagrams at the end (UDP_SEGMENT, Linux 4.18). Most of a reply's cost is that way.
 type outgoing struct {
 	messages [batchLen]message
 	n        int
@@ -24,22 +24,28 @@ type outgoing struct {
 	parts   [batchLen]part
 	replies int
 
-	latest    [256]uint8 // by a hash of client and length: the message to add to
+	latest    [256]uint8 // by client: the last message whose client has that hash
 	segmented bool       // the kernel cuts messages
 }
 
-// message is replies of one length from one address of ours to one client.
+// message is replies from one address of ours to one client.
 type message struct {
 	to      *unix.RawSockaddrInet6
 	toLen   uint32
 	from    []byte // control message that says from where; nil as usual
-	length  int    // of each
+	hash    uint8  // of the client
+	before  uint8  // the message before that has the hash, or its own number
+	length  int    // of each reply but the tail
 	replies int
-	next    int // in iov, while that is laid out
+	first   int  // in parts
+	tail    bool // the last to be sent is shorter
+	at      int  // in iov, where they begin
+	laid    int  // how many of them are there
 }
 
 type part struct {
 	message int
+	tail    bool
 	iov     unix.Iovec
 }
 
@@ -52,18 +58,50 @@ func (o *outgoing) reset() { o.n, o.replies = 0, 0 }
 
 // add makes a reply due. Everything it is given has to last until flush.
 func (o *outgoing) add(reply []byte, to *unix.RawSockaddrInet6, toLen uint32, from []byte) {
-	at := &o.latest[hashOf(to, len(reply))]
-	i := int(*at)
-	if m := &o.messages[i]; i >= o.n || !o.segmented || m.length != len(reply) || !m.goes(to, toLen, from) {
-		i, *at = o.n, uint8(o.n)
-		o.messages[i] = message{to: to, toLen: toLen, from: from, length: len(reply)}
-		o.n++
-	}
-	o.messages[i].replies++
+	i, tail := o.find(len(reply), to, toLen, from)
+	m := &o.messages[i]
+	m.replies++
+	m.tail = m.tail || tail
 	p := &o.parts[o.replies]
-	p.message, p.iov.Base = i, &reply[0]
+	p.message, p.tail, p.iov.Base = i, tail, &reply[0]
 	p.iov.SetLen(len(reply))
 	o.replies++
+}
+
+// find returns the message for a reply, if need be a new one, and whether the reply
+// is its tail.
+func (o *outgoing) find(length int, to *unix.RawSockaddrInet6, toLen uint32, from []byte) (i int, tail bool) {
+	hash := uint8(uint32(to.Port) * 0x9E3779B1 >> 24) // by the port most clients differ
+	longer, before := o.n, int(o.latest[hash])
+	if before >= o.n || o.messages[before].hash != hash || !o.segmented {
+		before = o.n
+	}
+	for i = before; i < o.n; {
+		m := &o.messages[i]
+		switch {
+		case !m.goes(to, toLen, from):
+		case m.length == length:
+			return i, false
+		case m.tail:
+		case m.length > length:
+			longer = i
+		case m.replies == 1: // it becomes the tail of this one
+			o.parts[m.first].tail = true
+			m.tail, m.length = true, length
+			return i, false
+		}
+		if int(m.before) == i {
+			break
+		}
+		i = int(m.before)
+	}
+	if longer < o.n {
+		return longer, true
+	}
+	o.messages[o.n] = message{to: to, toLen: toLen, from: from, hash: hash, before: uint8(before), length: length, first: o.replies}
+	o.latest[hash] = uint8(o.n)
+	o.n++
+	return o.n - 1, false
 }
 
 // goes reports whether a message goes to a client from an address.
@@ -75,11 +113,6 @@ func (m *message) goes(to *unix.RawSockaddrInet6, toLen uint32, from []byte) boo
 		return *(*unix.RawSockaddrInet4)(unsafe.Pointer(to)) == *(*unix.RawSockaddrInet4)(unsafe.Pointer(m.to))
 	}
 	return *to == *m.to
-}
-
-// hashOf takes the port, with which most clients differ, and the length.
-func hashOf(to *unix.RawSockaddrInet6, length int) uint8 {
-	return uint8((uint32(to.Port)<<16 | uint32(length)) * 0x9E3779B1 >> 24)
 }
 
 // lay puts the replies of each message side by side and makes the headers.
@@ -95,13 +128,17 @@ func (o *outgoing) lay() {
 		if m.replies > 1 {
 			o.segment(i)
 		}
-		m.next, at = at, at+m.replies
+		m.at, at = at, at+m.replies
 	}
 	for i := range o.replies {
 		p := &o.parts[i]
 		m := &o.messages[p.message]
-		o.iov[m.next] = p.iov
-		m.next++
+		if p.tail {
+			o.iov[m.at+m.replies-1] = p.iov
+			continue
+		}
+		o.iov[m.at+m.laid] = p.iov
+		m.laid++
 	}
 }
 
@@ -147,7 +184,7 @@ func (o *outgoing) apart(fd uintptr, i int, unsent *atomic.Uint64) {
 	h.Control = unsafe.SliceData(m.from)
 	h.SetControllen(len(m.from))
 	h.SetIovlen(1)
-	for at := m.next - m.replies; at < m.next; {
+	for at := m.at; at < m.at+m.replies; {
 		h.Iov = &o.iov[at]
 		switch _, errno := send(fd, one); errno {
 		case unix.EINTR:
