@@ -19,7 +19,7 @@ type outgoing struct {
 	n        int
 	headers  [batchLen]unix.Mmsghdr // of the messages, for sendmmsg
 	iov      [batchLen]unix.Iovec   // of the messages, one after the other
-	controls [batchLen][8]uint64    // of the messages of several replies
+	controls [batchLen][11]uint64   // of the messages of several replies: what was received, and 24 octets
 
 	parts   [batchLen]part
 	replies int

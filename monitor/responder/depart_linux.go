@@ -171,6 +171,14 @@ func (d *departures) collect(fd uintptr, m *memory) {
 	}
 }
 
+// drain collects whatever is there, also what nobody expects any more: with an
+// error queued the socket never rests in precedence.Await.
+func (d *departures) drain(fd uintptr, m *memory) {
+	d.due = len(d.waiting)
+	d.collect(fd, m)
+	d.due = 0
+}
+
 // read gives the stamp and the number in the control messages of one error.
 func (d *departures) read() (stamp Stamp, number uint32) {
 	const head = unix.SizeofCmsghdr

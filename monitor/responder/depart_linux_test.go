@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The kernel says when a reply in interleaved mode left, and that is what the
@@ -86,6 +88,48 @@ func TestUsual(t *testing.T) {
 	if u != 0 {
 		t.Errorf("%d after negative ones", u)
 	}
+}
+
+// A stamp that nobody expects any more does not keep the socket awake.
+func TestDrained(t *testing.T) {
+	s := &Server{State: always(good), Interleave: 64}
+	c := dial(t, open(t, s, "127.0.0.1:0"))
+	raw, err := s.sockets[0].conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		awake := func() bool {
+			poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(poll, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n > 0
+		}
+		r := newRing()
+		for range 3 {
+			c.send(packet(4, modeClient))
+			if n, errno := r.receive(fd); n != 1 {
+				t.Fatalf("%d packets: %v", n, errno)
+			}
+			r.left.begin(time.Now())
+			reply := r.buf[0][:48]
+			r.left.transmit(0)
+			r.put(0, reply, r.left.depart(r.client(0).Addr(), reply, nil, true), Answered)
+			if !s.flush(fd, s.sockets[0], r) {
+				t.Fatal("not sent")
+			}
+			c.receive()
+		}
+		r.left.due = 0
+		if !awake() {
+			t.Fatal("no stamp to drain")
+		}
+		if r.left.drain(fd, s.memory); awake() || r.left.due != 0 {
+			t.Errorf("still awake, %d due", r.left.due)
+		}
+	})
 }
 
 // Among the replies of one batch each has a stamp of its own, in order; under

@@ -120,7 +120,9 @@ func (s *Server) serve(sk *socket) error {
 		case 0:
 			r.left.collect(fd, s.memory) // those that came late
 			s.round(fd, sk, r, n)
-		case unix.EINTR, unix.EAGAIN:
+		case unix.EINTR:
+		case unix.EAGAIN: // for a while nothing was sent
+			r.left.drain(fd, s.memory)
 		default:
 			return errno
 		}
