@@ -199,6 +199,13 @@ func (o *outgoing) apart(fd uintptr, i int, unsent *atomic.Uint64) {
 
 // send hands messages to the kernel, and returns how many it took.
 func send(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno) {
+	if h := &messages[0].Hdr; len(messages) == 1 && h.Iovlen == 1 && h.Controllen == 0 { // the cheaper call
+		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(h.Iov.Base)), uintptr(h.Iov.Len),
+			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(h.Name)), uintptr(h.Namelen))
+		if errno != unix.EAGAIN {
+			return 1, errno
+		}
+	}
 	list, n := uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages))
 	sent, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, list, n, unix.MSG_DONTWAIT, 0, 0)
 	if errno == unix.EAGAIN {

@@ -36,7 +36,7 @@ type batch struct {
 }
 
 func newBatch(room int) *batch {
-	b := &batch{replies: make([]byte, 0, room)}
+	b := &batch{n: batchLen, replies: make([]byte, 0, room)}
 	for i := range b.in {
 		b.inIov[i].Base = &b.packets[i][0]
 		b.inIov[i].SetLen(maxQuery)
@@ -99,7 +99,7 @@ func (l *udpLoop) many() {
 
 // receive waits for packets and takes what there is.
 func (b *batch) receive(fd uintptr) syscall.Errno {
-	for i := range b.in {
+	for i := range max(0, b.n) { // only these were changed by the kernel
 		h := &b.in[i].Hdr
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(len(b.controls[i]) * 8)
