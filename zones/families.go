@@ -54,15 +54,6 @@ func (p *painting) seal() families {
 	return f
 }
 
-// find returns the value of an address that is not IPv4-mapped, and the length of
-// the shortest prefix around it in which all have that value.
-func (f families) find(a netip.Addr) (v uint16, scope int) {
-	if a.Is4() {
-		return f.v4.find(key4(a))
-	}
-	return f.v6.find(key(a))
-}
-
 // busy is the head of addresses that have to be looked up.
 const busy = 255
 

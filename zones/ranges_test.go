@@ -73,6 +73,15 @@ func run(cuts []cut, a netip.Addr) (v uint16, from, to netip.Addr) {
 	return v, from, to
 }
 
+// find returns the value of an address that is not IPv4-mapped, and the length of
+// the shortest prefix around it in which all have that value.
+func (f families) find(a netip.Addr) (v uint16, scope int) {
+	if a.Is4() {
+		return f.v4.find(key4(a))
+	}
+	return f.v6.find(key(a))
+}
+
 // TestRanges checks find and its scope against a linear scan over cuts of the
 // address space, also in crowds.
 func TestRanges(t *testing.T) {
