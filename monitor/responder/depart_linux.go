@@ -176,7 +176,7 @@ func (d *departures) collect(fd uintptr, m *memory) {
 func (d *departures) drain(fd uintptr, m *memory) {
 	d.due = len(d.waiting)
 	d.collect(fd, m)
-	d.due = 0
+	d.due, d.vain = 0, 0
 }
 
 // read gives the stamp and the number in the control messages of one error.
