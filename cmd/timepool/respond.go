@@ -132,9 +132,11 @@ func (f *respondFlags) responding(log *slog.Logger) (*responding, error) {
 	}
 	r.clock = responder.NewClock(responder.Precision(), log, sources...)
 	r.clock.Smear = f.smear
-	if r.clock.Leaps, err = readLeaps(f.leaps); err != nil {
+	leaps, err := readLeaps(f.leaps)
+	if err != nil {
 		return nil, err
 	}
+	r.clock.Leaps = func() *responder.Leaps { return leaps }
 	f.server.State = r.clock.State
 	r.node, err = f.poolNode()
 	return r, err

@@ -24,9 +24,11 @@ const every = time.Second
 // is believed at once. When none is left the clock is unsynchronised; a
 // stratum is never made up.
 type Clock struct {
-	// Leaps, if any, says when leap seconds come; with Smear their second is
-	// spread over the day around. Set both before the first Poll.
-	Leaps *Leaps
+	// Leaps gives the leap file that is in force, nil where there is none; each
+	// Poll asks anew, so that a file may be replaced: the Load of an
+	// atomic.Pointer will do. With Smear leap seconds are spread over the day
+	// around. Set both before the first Poll.
+	Leaps func() *Leaps
 	Smear bool
 
 	polling   sync.Mutex

@@ -100,19 +100,23 @@ func (c *Clock) leap(s *State, now time.Time) error {
 	if c.Leaps == nil || !s.Synchronised() {
 		return nil
 	}
-	if now.After(c.Leaps.Expires) { // nothing is smeared then, and what the source announces stands
-		return fmt.Errorf("the leap file expired on %s", c.Leaps.Expires.Format(time.DateOnly))
+	leaps := c.Leaps()
+	if leaps == nil {
+		return nil
+	}
+	if now.After(leaps.Expires) { // nothing is smeared then, and what the source announces stands
+		return fmt.Errorf("the leap file expired on %s", leaps.Expires.Format(time.DateOnly))
 	}
 	if c.Smear { // a client that inserts the second as well would be off by it
 		s.Leap = 0
-		if next, ok := c.Leaps.near(now, smearHalf); ok {
+		if next, ok := leaps.near(now, smearHalf); ok {
 			s.smear = c.smearing(next, now)
 			s.Smearing = s.smear.offset(now)
 			s.RefID = smearID(s.Smearing)
 		}
 		return nil
 	}
-	if next, ok := c.Leaps.near(now, 2*smearHalf); ok && now.Before(next.at) {
+	if next, ok := leaps.near(now, 2*smearHalf); ok && now.Before(next.at) {
 		s.Leap = 1
 		if next.second < 0 {
 			s.Leap = 2

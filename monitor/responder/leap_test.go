@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -40,6 +41,23 @@ func until2100(t testing.TB) *Leaps {
 		t.Fatal(err)
 	}
 	return l
+}
+
+func only(l *Leaps) func() *Leaps { return func() *Leaps { return l } }
+
+// A file that is replaced while the clock runs is in force with the next Poll.
+func TestLeapsAreReplaced(t *testing.T) {
+	var inForce atomic.Pointer[Leaps]
+	c := NewClock(-20, nil, (&voice{state: State{Stratum: 2}}).source("chronyd"))
+	c.Leaps = inForce.Load
+	soon := step{time.Now().Add(6 * time.Hour), time.Second}
+	for want, l := range []*Leaps{nil, {Expires: soon.at.AddDate(1, 0, 0), steps: []step{soon}}, {Expires: soon.at.AddDate(-1, 0, 0)}} {
+		inForce.Store(l)
+		c.Poll(t.Context())
+		if a := c.Announced(); int(a.State.Leap) != want%2 || (a.Why != nil) != (want == 2) {
+			t.Errorf("%+v: leap %d, %v", l, a.State.Leap, a.Why)
+		}
+	}
 }
 
 func TestReadLeaps(t *testing.T) {
@@ -95,7 +113,7 @@ func TestLeapIsAnnounced(t *testing.T) {
 		{time.Date(2100, 2, 1, 0, 0, 0, 0, time.UTC), 0, 0, true},
 	} {
 		for _, smears := range []bool{false, true} {
-			c := &Clock{Leaps: until2100(t), Smear: smears}
+			c := &Clock{Leaps: only(until2100(t)), Smear: smears}
 			s := State{Stratum: 1, RefID: 7}
 			err := c.leap(&s, x.now)
 			want := x.leap
@@ -109,7 +127,7 @@ func TestLeapIsAnnounced(t *testing.T) {
 	}
 	// What the source knows stands, but not where the second is smeared.
 	s := State{Leap: 1, Stratum: 2}
-	c := &Clock{Leaps: until2100(t)}
+	c := &Clock{Leaps: only(until2100(t))}
 	if c.leap(&s, insert.Add(-48*time.Hour)); s.Leap != 1 {
 		t.Error("the source's announcement is gone")
 	}
@@ -132,7 +150,7 @@ func TestSmear(t *testing.T) {
 		{time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC), time.Second},
 		{time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), -time.Second},
 	} {
-		c := &Clock{Leaps: until2100(t), Smear: true}
+		c := &Clock{Leaps: only(until2100(t)), Smear: true}
 		noon := x.at.Add(-smearHalf)
 		total := 2*smearHalf + x.second
 		var before time.Time
@@ -171,7 +189,7 @@ func TestSmear(t *testing.T) {
 // system clock may say what it likes.
 func TestSmearOverTheStep(t *testing.T) {
 	at := time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC)
-	c := &Clock{Leaps: until2100(t), Smear: true}
+	c := &Clock{Leaps: only(until2100(t)), Smear: true}
 	first := c.smearing(step{at, time.Second}, at.Add(-4*time.Second))
 	if again := c.smearing(step{at, time.Second}, at.Add(-2*time.Second)); again != first {
 		t.Error("another base just before the step")
