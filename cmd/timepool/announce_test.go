@@ -40,11 +40,11 @@ members: [{name: a, addresses: [127.90.0.1], site: fra}, {name: b, addresses: [1
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &responding{log: slog.New(slog.DiscardHandler), node: node}
+		r := &responding{log: slog.New(slog.DiscardHandler), server: &responder.Server{}, watcher: newWatcher(func() []string { return nil }), node: node}
 		r.clock = responder.NewClock(-20, nil, responder.Stated('G'<<24|'P'<<16|'S'<<8, time.Millisecond))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- r.obey(ctx, 20*time.Millisecond) }()
+		go func() { done <- r.attend(ctx, 20*time.Millisecond) }()
 		t.Cleanup(func() { cancel(); <-done; node.client.CloseIdleConnections() })
 		return r
 	}

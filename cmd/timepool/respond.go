@@ -2,20 +2,16 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
 	"net/netip"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
+	"text/template"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/timepool/timepool/monitor/responder"
 )
@@ -48,27 +44,28 @@ func (a *app) respondCommand() *cobra.Command {
 	f := &respondFlags{}
 	var c *cobra.Command
 	c = command("respond", "Answer NTP on a member host from its own clock", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		switch {
-		case f.print != "":
-			return f.printConf(a.out)
-		case f.status, f.undrain, c.Flags().Changed("drain"):
+		if f.status || f.undrain || c.Flags().Changed("drain") {
 			return f.command(ctx, a)
 		}
-		var r *responding
 		log, err := newLogger(a.errs, f.log)
 		if f.check {
 			log = nil // it tells all by itself
 		}
+		var r *responding
 		if err == nil {
 			r, err = f.responding(log)
 		}
 		switch {
 		case err != nil:
 			return fail(exitUsage, err)
+		case f.print != "":
+			return template.Must(template.New("").Parse(chronyConf)).Execute(a.out, r.server)
 		case f.check:
-			return r.check(ctx, a)
+			r.clock.Poll(ctx)
+			s := r.status()
+			return errors.Join(a.show(s, s.reasons()), s.unfit())
 		}
-		return r.run(ctx, a.socket, f.metrics)
+		return r.run(ctx, a.socket)
 	})
 	c.Long = `Answer NTP on a member host from its own clock. What is announced comes from
 the sources named, the first that answers; with none it announces itself
@@ -86,7 +83,7 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.Uint8Var(&f.stratum, "stratum", 0, "stratum to announce, for --source kernel")
 	flags.StringVar(&f.refid, "refid", "", "reference, for --source kernel or stated: GPS, PPS, or the upstream's address")
 	flags.DurationVar(&f.error, "error", time.Millisecond, "largest error of the clock, for --source stated")
-	flags.StringVar(&f.leaps, "leap-file", "", "leap-seconds.list to announce leap seconds from, beside what the source announces; read once")
+	flags.StringVar(&f.leaps, "leap-file", "", "leap-seconds.list to announce leap seconds from, beside what the source announces; read again when it changes")
 	flags.BoolVar(&f.smear, "smear", false, "announce no leap second: spread it from noon to noon UTC, and show so by references of 254.0.0.0/8; needs --leap-file, and clients that follow nobody else")
 	flags.BoolVar(&f.noLimit, "no-limit", false, "answer every client as often as it asks")
 	flags.IntVar(&f.limit.Rate, "rate", 200, "requests a second that one IPv4 address or IPv6 /64 may send; the networks around it a multiple")
@@ -110,136 +107,47 @@ unsynchronised, and never a stratum that nobody vouches for:
 	return c
 }
 
-// responding is a responder as the flags have it; nothing is bound.
-func (f *respondFlags) responding(log *slog.Logger) (*responding, error) {
-	r := &responding{log: log, server: &f.server}
-	if f.server.Listen == nil {
-		f.server.Listen = []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:123"), netip.MustParseAddrPort("[::]:123")}
-	}
-	f.server.Sockets, f.server.Interleave, f.server.Precede = runtime.GOMAXPROCS(0), 1<<17, true
-	if f.limit.Rate < 1 || f.limit.Burst < 1 {
-		return nil, errors.New("--rate, --burst: want at least 1; --no-limit limits nobody")
-	}
-	if !f.noLimit {
-		f.server.Limiter = responder.NewLimiter(f.limit, time.Now())
-	}
-	sources, err := f.sources()
-	if err != nil {
-		return nil, err
-	}
-	if f.smear && f.leaps == "" {
-		return nil, errors.New("--smear: needs --leap-file, to know when")
-	}
-	r.clock = responder.NewClock(responder.Precision(), log, sources...)
-	r.clock.Smear = f.smear
-	leaps, err := readLeaps(f.leaps)
-	if err != nil {
-		return nil, err
-	}
-	r.clock.Leaps = func() *responder.Leaps { return leaps }
-	f.server.State = r.clock.State
-	r.node, err = f.poolNode()
-	return r, err
-}
-
-// run answers until ctx ends. socket is where it is controlled and metrics
-// where it is scraped, where they are given.
-func (r *responding) run(ctx context.Context, socket string, metrics netip.AddrPort) error {
-	// A loop that waits in the kernel keeps its processor; these are for the rest.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, r.server.Sockets) * (1 + len(r.server.Listen))))
-	serving := make(map[net.Listener]*http.Server)
-	defer func() {
-		for l := range serving {
-			l.Close()
-		}
-	}()
-	if socket != "" {
-		l, err := listenSocket(socket)
-		if err != nil {
-			return err
-		}
-		serving[l] = r.controls()
-	}
-	if metrics.IsValid() {
-		l, err := listenMetrics(metrics)
-		if err != nil {
-			return err
-		}
-		serving[l] = r.metricsServer()
-	}
-	r.clock.Poll(ctx) // so that the first answer is an honest one
-	if err := r.server.Open(); err != nil {
-		return err
-	}
-	r.log.Info("answering NTP", "listen", r.server.Addrs())
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.clock.Run(ctx) })
-	g.Go(func() error { return r.server.Run(ctx) })
-	g.Go(func() error { return r.tell(ctx) })
-	if r.node != nil {
-		g.Go(func() error { return r.obey(ctx, announceEvery) })
-	}
-	for l, s := range serving {
-		g.Go(func() error { return serveHTTP(ctx, s, l, r.log) })
-	}
-	return g.Wait()
-}
-
-// readLeaps reads a leap-seconds.list; nil for "".
-func readLeaps(path string) (*responder.Leaps, error) {
-	if path == "" {
-		return nil, nil
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("leap file: %w", err)
-	}
-	defer file.Close()
-	l, err := responder.ReadLeaps(file)
-	if err != nil {
-		return nil, fmt.Errorf("leap file %s: %w", path, err)
-	}
-	return l, nil
-}
-
-func (f *respondFlags) sources() ([]responder.Source, error) {
-	var refID uint32
-	if f.refid != "" {
-		stratum := f.stratum
-		if slices.Contains(f.source, "stated") {
-			stratum = 1
-		}
-		var err error
-		if refID, err = responder.ParseRefID(f.refid, stratum); err != nil {
-			return nil, fmt.Errorf("--refid: %w", err)
-		}
-	}
-	var sources []responder.Source
+// sources are those of --source.
+func (f *respondFlags) sources() (sources []responder.Source, err error) {
 	for _, name := range f.source {
+		var s responder.Source
+		var refID uint32
 		switch name {
 		case "chrony":
-			sources = append(sources, responder.Chronyd(f.chrony))
+			s = responder.Chronyd(f.chrony)
 		case "daemon":
 			if slices.ContainsFunc(f.server.Listen, func(at netip.AddrPort) bool { return hears(at, f.daemon) }) {
 				return nil, fmt.Errorf("--daemon %s: that is where this responder itself listens; name another --listen", f.daemon)
 			}
-			sources = append(sources, responder.Daemon(f.daemon))
+			s = responder.Daemon(f.daemon)
 		case "kernel":
-			if f.stratum < 1 || f.stratum >= responder.MaxStratum || refID == 0 {
+			if f.stratum < 1 || f.stratum >= responder.MaxStratum || f.refid == "" {
 				return nil, errors.New("--source kernel: needs --stratum 1…15 and --refid: the kernel knows neither, and none is made up")
 			}
-			sources = append(sources, responder.Kernel(f.stratum, refID))
+			refID, err = responder.ParseRefID(f.refid, f.stratum)
+			s = responder.Kernel(f.stratum, refID)
 		case "stated":
-			if refID == 0 {
-				return nil, errors.New("--source stated: needs --refid, such as GPS")
+			if f.refid == "" || f.error < 0 {
+				return nil, errors.New("--source stated: needs --refid, such as GPS, and an --error of 0 or more")
 			}
-			sources = append(sources, responder.Stated(refID, f.error))
+			refID, err = responder.ParseRefID(f.refid, 1)
+			s = responder.Stated(refID, f.error)
 		default:
-			return nil, fmt.Errorf("--source %q: wants chrony, daemon, kernel or stated", name)
+			err = errors.New("wants chrony, daemon, kernel or stated")
 		}
+		if err != nil {
+			return nil, fmt.Errorf("--source %s: %w", name, err)
+		}
+		sources = append(sources, s)
 	}
 	return sources, nil
 }
+
+// chronyConf is for a member whose own chronyd answers. chronyd, too, lets the
+// longest network decide.
+//
+//go:embed chrony.conf
+var chronyConf string
 
 // hears says whether a packet to addr would come to a socket bound to at.
 func hears(at, addr netip.AddrPort) bool {

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"time"
 )
 
 // poolNode is the node that a member's responder asks.
@@ -22,34 +21,25 @@ type poolNode struct {
 	client *http.Client
 }
 
-// obey asks the node, at that interval until ctx ends, whether to announce
-// itself unsynchronised. A node that does not answer changes nothing.
-func (r *responding) obey(ctx context.Context, every time.Duration) error {
+// obey asks the node, where there is one, whether to announce itself
+// unsynchronised. A node that does not answer changes nothing.
+func (r *responding) obey(ctx context.Context) {
 	const by = "node"
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	told := ""
-	for {
-		is := r.clock.Announced()
-		a, err := r.node.ask(ctx, is.Asking())
-		switch {
-		case err != nil && ctx.Err() == nil && told != err.Error():
-			told = err.Error()
-			r.log.Warn("the node does not say whether to drain", "error", err)
-		case err == nil && a.Drain:
-			r.clock.Drain(by, a.Reason, a.Until)
-		case err == nil:
-			r.clock.Undrain(by)
-		}
-		if err == nil {
-			told = ""
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	if r.node == nil {
+		return
 	}
+	is, wrong := r.clock.Announced(), ""
+	switch a, err := r.node.ask(ctx, is.Asking()); {
+	case err != nil:
+		if wrong = err.Error(); wrong != r.nodeErr && ctx.Err() == nil {
+			r.log.Warn("the node does not say whether to drain", "error", err)
+		}
+	case a.Drain:
+		r.clock.Drain(by, a.Reason, a.Until)
+	default:
+		r.clock.Undrain(by)
+	}
+	r.nodeErr = wrong
 }
 
 // ask tells the node how many clients ask, and asks whether they shall leave.
