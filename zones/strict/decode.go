@@ -7,7 +7,6 @@ import (
 	"io"
 	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -38,7 +37,7 @@ func Decode(file string, content []byte, into any) *Document {
 	d := &Document{File: file, broken: make(map[string]bool)}
 	v := reflect.ValueOf(into).Elem()
 	p := planFor(v.Type(), "")
-	v.Set(p.blank(""))
+	v.Set(p.blank)
 	if d.root = d.parse(content); d.root != nil {
 		d.value(d.root, p, v, nil)
 	}
@@ -195,37 +194,21 @@ func (d *Document) value(n *yaml.Node, p *plan, v reflect.Value, at path) {
 		p = p.text
 	}
 	switch {
-	case p.kind == list && n.Kind == yaml.SequenceNode:
-		d.count(n, at, p, len(n.Content))
-		v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
-		for i, c := range n.Content {
-			d.value(c, p.elem, v.Index(i), append(at, i))
-		}
-	case p.kind == tuple && n.Kind == yaml.SequenceNode && len(n.Content) == len(p.fields):
-		for i, f := range p.fields {
-			d.value(n.Content[i], f.plan, v.Field(f.at), append(at, i))
-		}
-		if p.given >= 0 {
-			v.Field(p.given).SetBool(true)
-		}
-	case p.kind == table && n.Kind == yaml.MappingNode:
-		d.count(n, at, p, len(n.Content)/2)
-		d.table(n, p, v, at)
-	case p.kind == record && n.Kind == yaml.MappingNode:
-		d.record(n, p, v, at)
-	case p.kind < list && n.Kind == yaml.ScalarNode:
+	case p.node != n.Kind:
+		d.fault(n, at, p.mismatch(n))
+	case p.fill != nil:
+		p.fill(d, n, v, at)
+	default:
 		if what := p.scalar(n, v); what != "" {
 			d.fault(n, at, what)
 		}
-	default:
-		d.fault(n, at, p.mismatch(n))
 	}
 }
 
 // count holds the length of a list or table against its bounds.
 func (d *Document) count(n *yaml.Node, at path, p *plan, have int) {
 	if have == 0 && p.min == "1" {
-		d.fault(n, at, "is empty: "+p.wants()+" belongs here")
+		d.fault(n, at, "is empty: "+p.one+" belongs here")
 	} else if !p.within(float64(have)) {
 		d.fault(n, at, "length "+p.outside(strconv.Itoa(have)))
 	}
@@ -251,43 +234,4 @@ func (d *Document) entries(n *yaml.Node, at path, each func(key, value *yaml.Nod
 		}
 	}
 	return first
-}
-
-// record decodes a mapping into the fields of a struct.
-func (d *Document) record(n *yaml.Node, p *plan, v reflect.Value, at path) {
-	first := d.entries(n, at, func(key, value *yaml.Node) {
-		if i := slices.Index(p.names, key.Value); i >= 0 {
-			d.value(value, p.fields[i].plan, v.Field(p.fields[i].at), append(at, key.Value))
-		} else {
-			d.fault(key, at, "unknown key "+Quote(key.Value)+DidYouMean(key.Value, p.names))
-		}
-	})
-	for i, f := range p.fields {
-		if first[p.names[i]] > 0 {
-			continue
-		}
-		if f.required {
-			d.fault(n, at, strconv.Quote(p.names[i])+" is missing")
-		}
-		if f.missing.IsValid() {
-			v.Field(f.at).Set(f.missing)
-		}
-	}
-}
-
-// table decodes a mapping into a slice of structs, in the order of the file.
-func (d *Document) table(n *yaml.Node, p *plan, v reflect.Value, at path) {
-	v.Set(reflect.MakeSlice(v.Type(), 0, len(n.Content)/2))
-	d.entries(n, at, func(key, value *yaml.Node) {
-		e, here := reflect.New(v.Type().Elem()).Elem(), append(at, key.Value)
-		if what := p.key.scalar(key, e.Field(p.keyAt)); what != "" {
-			d.fault(key, here, what)
-		}
-		into := e
-		if p.valueAt >= 0 {
-			into = e.Field(p.valueAt)
-		}
-		d.value(value, p.elem, into, here)
-		v.Set(reflect.Append(v, e))
-	})
 }

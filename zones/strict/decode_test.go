@@ -173,6 +173,8 @@ var faulty = []struct{ in, want string }{
 	{"mail: example.org", `x.yaml:1:7: mail: "example.org" is not a mailbox such as hostmaster@example.org`},
 	{"word: gren", `x.yaml:1:7: word: "gren" is not red, green or blue (did you mean "green"?)`},
 	{"flag: yes", `x.yaml:1:7: flag: wants true or false, got the text "yes"`},
+	{"flag: 'true'", `x.yaml:1:7: flag: wants true or false, got the text "true": remove the quotes`},
+	{"flag: 1", "x.yaml:1:7: flag: wants true or false, got the number 1"},
 	{"small: 128", "x.yaml:1:8: small: must be -128 to 127, is 128"},
 	{"small: -129", "x.yaml:1:8: small: must be -128 to 127, is -129"},
 	{"whole: 99999999999999999999", "x.yaml:1:8: whole: must be -3 to 300, is 99999999999999999999"},
@@ -194,6 +196,7 @@ var faulty = []struct{ in, want string }{
 	{"real: -00.50", "x.yaml:1:7: real: -00.50 is not plain decimal: write -0.50"},
 	{"real: -0.1", "x.yaml:1:7: real: must be 0 to 1, is -0.1"},
 	{"span: 64", "x.yaml:1:7: span: wants a duration such as 150s, got the number 64, which has no unit: write 64s"},
+	{"span: 9999", "x.yaml:1:7: span: wants a duration such as 150s, got the number 9999"}, // nor are 9999s right
 	{"span: -5s", `x.yaml:1:7: span: "-5s" is not a duration such as 150s, 5m or 1h30m`},
 	{"span: 99999999999h", `x.yaml:1:7: span: "99999999999h" is not a duration such as 150s, 5m or 1h30m`},
 	{"span: 999ms", "x.yaml:1:7: span: must be 1s to 1h, is 999ms"},

@@ -1,8 +1,8 @@
 package strict
 
 import (
-	"cmp"
 	"encoding"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -27,47 +27,25 @@ var (
 
 const colonKey = "YAML takes a colon at the end for a key: quote it: "
 
-// scalar parses n, a scalar, into v. It returns what is wrong with it, or "". A
-// text is kept even when it is not the one wanted, so that what refers to it is
-// not reported as well.
+// scalar reads n into v. It returns what is wrong with it, or "".
 func (p *plan) scalar(n *yaml.Node, v reflect.Value) string {
-	s := n.Value
-	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 && strings.HasSuffix(s, ":") {
-		return colonKey + Quote(s)
+	switch {
+	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 && strings.HasSuffix(n.Value, ":"):
+		return colonKey + Quote(n.Value)
+	case n.Kind == yaml.ScalarNode && resolved(n) == p.tag:
+		return p.set(n.Value, v)
 	}
-	switch tag := resolved(n); {
-	case p.kind == flag && tag == "!!bool":
-		n.Decode(v.Addr().Interface()) // as the tag says, it can
-		return ""
-	case (p.kind == whole || p.kind == real) && (tag == "!!int" || tag == "!!float"):
-		return p.number(n, v)
-	case p.kind == flag || p.kind == whole || p.kind == real || tag != "!!str":
-		return p.mismatch(n)
-	}
-	switch p.kind {
-	case span:
-		return p.span(s, v)
-	case addr, prefix, addrPort:
-		return p.network(s, v)
-	}
-	what := p.words(s)
-	if p.kind == text {
-		v.SetString(s)
-	} else if what == "" {
-		if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
-			return err.Error()
-		}
-	}
-	return what
+	return p.mismatch(n)
 }
 
-// resolved is the tag of a scalar in YAML 1.2, where a date is a text.
+// resolved is the tag of a scalar in YAML 1.2, where a date is a text; of all
+// numbers !!float.
 func resolved(n *yaml.Node) string {
 	switch {
 	case n.Tag == "!!timestamp":
 		return "!!str"
-	case n.Tag == "!!str" && n.Style == 0 && n.Value != "" && n.Value[0] <= '9' && fraction.MatchString(n.Value):
-		return "!!float" // one too large for yaml.v3
+	case n.Tag == "!!int", n.Tag == "!!str" && n.Style == 0 && n.Value != "" && n.Value[0] <= '9' && fraction.MatchString(n.Value): // one too large for yaml.v3
+		return "!!float"
 	}
 	return n.Tag
 }
@@ -76,56 +54,62 @@ func resolved(n *yaml.Node) string {
 func (p *plan) mismatch(n *yaml.Node) string {
 	var got, mend string
 	switch tag := resolved(n); {
-	case n.Kind == yaml.SequenceNode && p.kind == tuple:
-		got = "a list of " + strconv.Itoa(len(n.Content))
 	case n.Kind == yaml.SequenceNode:
 		got = "a list"
-	case n.Kind == yaml.MappingNode && p.kind < list && len(n.Content) == 2 && n.Content[1].Tag == "!!null":
+	case n.Kind == yaml.MappingNode && p.set != nil && len(n.Content) == 2 && n.Content[1].Tag == "!!null":
 		return colonKey + Quote(n.Content[0].Value+":")
 	case n.Kind == yaml.MappingNode:
 		got = "a mapping"
 	case tag == "!!null":
 		got = "nothing"
 	case tag == "!!str":
-		got = "the text " + Quote(n.Value)
-		if p.kind == whole && decimal.MatchString(n.Value) || p.kind == real && fraction.MatchString(n.Value) {
-			mend = ": remove the quotes"
-		}
+		got, mend = "the text "+Quote(n.Value), ": remove the quotes"
+	case tag == "!!bool":
+		got, mend = n.Value, ": quote it"
 	default:
-		got = "the number " + n.Value
-		if tag == "!!bool" {
-			got = n.Value
-		}
-		if p.kind <= word && (p.pattern == nil || p.pattern.MatchString(n.Value)) && len(p.enum) == 0 {
-			mend = ": quote it"
-		} else if p.kind == span && tag != "!!bool" {
-			mend = ", which has no unit: write " + n.Value + "s"
+		got, mend = "the number "+n.Value, ": quote it"
+		if p.takes(n.Value+"s") && !p.takes(n.Value) {
+			return "wants " + p.one + ", got " + got + ", which has no unit: write " + n.Value + "s"
 		}
 	}
-	return "wants " + p.wants() + ", got " + got + mend
+	if !p.takes(n.Value) {
+		mend = ""
+	}
+	return "wants " + p.one + ", got " + got + mend
 }
 
-func (p *plan) number(n *yaml.Node, v reflect.Value) string {
-	s, form := n.Value, fraction
-	if p.kind == whole {
-		form = decimal
+// takes reports whether s would do, written as it should be.
+func (p *plan) takes(s string) bool {
+	return p.set != nil && p.set(s, reflect.New(p.blank.Type()).Elem()) == ""
+}
+
+func flag(s string, v reflect.Value) string {
+	v.SetBool(strings.EqualFold(s, "true"))
+	if !v.Bool() && !strings.EqualFold(s, "false") {
+		return Quote(s) + " is not true or false"
 	}
-	if !form.MatchString(s) {
-		plain := padding.ReplaceAllString(strings.ReplaceAll(s, "_", ""), "$1$2")
-		if x, err := strconv.ParseInt(s, 0, 64); err == nil && !form.MatchString(plain) {
-			plain = strconv.FormatInt(x, 10)
+	return ""
+}
+
+// number returns how plain decimal of that form is read.
+func (p *plan) number(form *regexp.Regexp) func(s string, v reflect.Value) string {
+	return func(s string, v reflect.Value) string {
+		if !form.MatchString(s) {
+			plain := padding.ReplaceAllString(strings.ReplaceAll(s, "_", ""), "$1$2")
+			if x, err := strconv.ParseInt(s, 0, 64); err == nil && !form.MatchString(plain) {
+				plain = strconv.FormatInt(x, 10)
+			}
+			if form.MatchString(plain) {
+				return s + " is not plain decimal: write " + plain
+			}
+			return "wants " + p.one + ", got the number " + s
 		}
-		if form.MatchString(plain) {
-			return s + " is not plain decimal: write " + plain
+		x, _ := strconv.ParseFloat(s, 64) // what is out of range is infinite
+		if !p.within(x) || json.Unmarshal([]byte(strings.TrimPrefix(s, "+")), v.Addr().Interface()) != nil {
+			return p.outside(s)
 		}
-		return p.mismatch(n)
-	}
-	x, _ := strconv.ParseFloat(s, 64) // what is out of range is infinite
-	if n.Decode(v.Addr().Interface()) == nil && p.within(x) {
 		return ""
 	}
-	v.SetZero()
-	return p.outside(s)
 }
 
 func (p *plan) span(s string, v reflect.Value) string {
@@ -140,28 +124,18 @@ func (p *plan) span(s string, v reflect.Value) string {
 	return ""
 }
 
-func (p *plan) within(x float64) bool { return x >= p.lo && x <= p.hi }
-
-// outside is the fault of having s of something where the plan has bounds.
-func (p *plan) outside(s string) string {
-	if p.max == "" {
-		return "must be " + p.min + " or more, is " + s
-	}
-	return "must be " + cmp.Or(p.min, "0") + " to " + p.max + ", is " + s
-}
-
-// network parses an address, a prefix or an address with a port.
+// network reads an address, a prefix or an address with a port.
 func (p *plan) network(s string, v reflect.Value) (what string) {
 	v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)) // v stays invalid on an error
 	var a netip.Addr
-	masked := ""
+	isPrefix, masked := false, ""
 	switch x := v.Interface().(type) {
 	case netip.Addr:
 		a = x
 	case netip.AddrPort:
 		a = x.Addr()
 	case netip.Prefix:
-		if a = x.Addr(); x != x.Masked() {
+		if a, isPrefix = x.Addr(), true; x != x.Masked() {
 			masked = x.Masked().String()
 		}
 	}
@@ -174,12 +148,12 @@ func (p *plan) network(s string, v reflect.Value) (what string) {
 		what = fmt.Sprintf("%s is an IPv4 address in IPv6 clothes: write %s", Quote(s), a.Unmap())
 	case a.IsValid():
 		return ""
-	case p.kind == addr && strings.Contains(s, "/"):
+	case v.Type() == reflect.TypeFor[netip.Addr]() && strings.Contains(s, "/"):
 		what = Quote(s) + " is a network, wants an address"
-	case p.kind == prefix && !strings.Contains(s, "/"):
+	case isPrefix && !strings.Contains(s, "/"):
 		what = Quote(s) + " has no length: wants a network such as 10.0.0.0/8"
 	default:
-		what = Quote(s) + " is not " + p.wants()
+		what = Quote(s) + " is not " + p.one
 		if t := zeros.ReplaceAllString(s, "$1$2"); t != s && !strings.Contains(s, ":") {
 			what += fmt.Sprintf(" (did you mean %q?)", t)
 		}
@@ -188,24 +162,24 @@ func (p *plan) network(s string, v reflect.Value) (what string) {
 	return what
 }
 
-// words holds a text against enum, length and pattern.
-func (p *plan) words(s string) string {
-	if len(p.enum) > 0 {
-		if slices.Contains(p.enum, s) {
+// wording holds a text against enum, length and form.
+func (p *plan) wording(s string, enum []string, form *regexp.Regexp) string {
+	if len(enum) > 0 {
+		if slices.Contains(enum, s) {
 			return ""
 		}
-		return fmt.Sprintf("%s is not %s%s", Quote(s), p.wants(), DidYouMean(s, p.enum))
+		return fmt.Sprintf("%s is not %s%s", Quote(s), p.one, DidYouMean(s, enum))
 	}
 	switch n := utf8.RuneCountInString(s); {
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return "has a line break or control character"
 	case !p.within(float64(n)):
 		return "length " + p.outside(strconv.Itoa(n))
-	case p.pattern == nil || p.pattern.MatchString(s):
+	case form.MatchString(s):
 		return ""
 	}
-	what := Quote(s) + " is not " + cmp.Or(p.is, "of the form "+p.pattern.String())
-	if t := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(s)), "."); t != s && p.pattern.MatchString(t) {
+	what := Quote(s) + " is not " + p.one
+	if t := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(s)), "."); t != s && form.MatchString(t) {
 		what += " (did you mean " + Quote(t) + "?)"
 	}
 	return what
