@@ -30,9 +30,9 @@ type departures struct {
 	begun   time.Time     // the round
 	ended   time.Time     // the last one
 	each    usual         // a reply among many takes this
-	info    [controlsz]uint64
+	info    controls
 	head    unix.Msghdr
-	control [controlsz]uint64
+	control controls
 }
 
 type departure struct {
@@ -120,7 +120,7 @@ func (d *departures) depart(client netip.Addr, reply, info []byte, remember bool
 	d.waiting[d.next%uint32(len(d.waiting))] = w
 	d.next++
 	d.due++
-	b := unsafe.Slice((*byte)(unsafe.Pointer(&d.info)), controlsz*8)
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&d.info)), unsafe.Sizeof(d.info))
 	n := 0
 	if len(info) > 0 {
 		copy(b, info)
@@ -146,7 +146,7 @@ func (d *departures) restart(fd uintptr) {
 func (d *departures) collect(fd uintptr, m *memory) {
 	for d.due > 0 {
 		d.head.Control = (*byte)(unsafe.Pointer(&d.control))
-		d.head.SetControllen(controlsz * 8)
+		d.head.SetControllen(int(unsafe.Sizeof(d.control)))
 		_, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&d.head)), unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 		if errno != 0 {
 			if d.vain++; d.vain > 1000 { // this interface does not stamp what it sends
@@ -156,7 +156,7 @@ func (d *departures) collect(fd uintptr, m *memory) {
 		}
 		d.due--
 		d.vain = 0
-		stamp, number := d.read()
+		stamp, number, _ := messages(&d.control, &d.head)
 		w := &d.waiting[number%uint32(len(d.waiting))]
 		if stamp == 0 || w.number != number || w.received == 0 {
 			continue
@@ -177,27 +177,4 @@ func (d *departures) drain(fd uintptr, m *memory) {
 	d.due = len(d.waiting)
 	d.collect(fd, m)
 	d.due, d.vain = 0, 0
-}
-
-// read gives the stamp and the number in the control messages of one error.
-func (d *departures) read() (stamp Stamp, number uint32) {
-	const head = unix.SizeofCmsghdr
-	b := unsafe.Slice((*byte)(unsafe.Pointer(&d.control)), controlsz*8)[:d.head.Controllen]
-	for len(b) >= head {
-		c := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
-		n := int(c.Len)
-		if n < head || n > len(b) {
-			break
-		}
-		data := b[head:n]
-		switch {
-		case c.Level == unix.SOL_SOCKET && c.Type == unix.SCM_TIMESTAMPING && len(data) >= 16:
-			t := (*unix.Timespec)(unsafe.Pointer(&data[0]))
-			stamp = stampOf(t.Sec, t.Nsec)
-		case (c.Level == unix.IPPROTO_IP && c.Type == unix.IP_RECVERR || c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_RECVERR) && len(data) >= 16:
-			number = (*unix.SockExtendedErr)(unsafe.Pointer(&data[0])).Data
-		}
-		b = b[min(len(b), unix.CmsgSpace(n-head)):]
-	}
-	return stamp, number
 }

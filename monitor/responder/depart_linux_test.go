@@ -10,31 +10,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// stepped is a loop of the test's over the first socket of s.
+func stepped(t testing.TB, s *Server) (l *loop) {
+	t.Helper()
+	sk := s.sockets[0]
+	if err := control(sk.conn, func(fd uintptr) error { l = newLoop(s, sk, fd); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// take receives n packets at once.
+func (l *loop) take(t testing.TB, n int) {
+	t.Helper()
+	if errno := l.receive(); l.used != n {
+		t.Fatalf("%d packets, want %d: %v", l.used, n, errno)
+	}
+}
+
 // The kernel says when a reply in interleaved mode left, and that is what the
 // memory then holds; it goes on after a reply that could not be sent.
 func TestDepartures(t *testing.T) {
 	s := &Server{State: always(good), Interleave: 64}
 	c := dial(t, open(t, s, "127.0.0.1:0"))
-	sk := s.sockets[0]
-	raw, err := sk.conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := newRing()
+	r := stepped(t, s)
 	turn := func(request []byte) (v Verdict) { // not Run: step by step
 		c.send(request)
-		raw.Control(func(fd uintptr) {
-			if n, errno := r.receive(fd); n != 1 {
-				t.Fatalf("%d packets: %v", n, errno)
+		r.take(t, 1)
+		before := s.Counters()
+		r.round()
+		for i, n := range s.Counters() {
+			if n != before[i] {
+				v = Verdict(i)
 			}
-			before := s.Counters()
-			s.round(fd, sk, r, 1)
-			for i, n := range s.Counters() {
-				if n != before[i] {
-					v = Verdict(i)
-				}
-			}
-		})
+		}
 		return v
 	}
 	turn(packet(4, modeClient))
@@ -50,7 +59,7 @@ func TestDepartures(t *testing.T) {
 		after := StampOf(time.Now())
 		last = c.receive()
 		if n == 100 {
-			raw.Control(r.left.restart)
+			r.left.restart(r.fd)
 		} else if w := r.left.waiting[(r.left.next-1)%64]; r.left.due != 0 || w.client != netip.MustParseAddr("127.0.0.1") || w.received != 0 {
 			t.Fatalf("reply %d: no stamp of the kernel: %d due, %+v", n, r.left.due, w)
 		}
@@ -94,42 +103,34 @@ func TestUsual(t *testing.T) {
 func TestDrained(t *testing.T) {
 	s := &Server{State: always(good), Interleave: 64}
 	c := dial(t, open(t, s, "127.0.0.1:0"))
-	raw, err := s.sockets[0].conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
+	r := stepped(t, s)
+	awake := func() bool {
+		poll := []unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(poll, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
 	}
-	raw.Control(func(fd uintptr) {
-		awake := func() bool {
-			poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			n, err := unix.Poll(poll, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n > 0
+	for range 3 {
+		c.send(packet(4, modeClient))
+		r.take(t, 1)
+		r.left.begin(time.Now())
+		reply := r.buf[0][:48]
+		r.left.transmit(0)
+		r.put(0, reply, r.left.depart(r.client(0).Addr(), reply, nil, true), Answered)
+		if !r.flush() {
+			t.Fatal("not sent")
 		}
-		r := newRing()
-		for range 3 {
-			c.send(packet(4, modeClient))
-			if n, errno := r.receive(fd); n != 1 {
-				t.Fatalf("%d packets: %v", n, errno)
-			}
-			r.left.begin(time.Now())
-			reply := r.buf[0][:48]
-			r.left.transmit(0)
-			r.put(0, reply, r.left.depart(r.client(0).Addr(), reply, nil, true), Answered)
-			if !s.flush(fd, s.sockets[0], r) {
-				t.Fatal("not sent")
-			}
-			c.receive()
-		}
-		r.left.due = 0
-		if !awake() {
-			t.Fatal("no stamp to drain")
-		}
-		if r.left.drain(fd, s.memory); awake() || r.left.due != 0 {
-			t.Errorf("still awake, %d due", r.left.due)
-		}
-	})
+		c.receive()
+	}
+	r.left.due = 0
+	if !awake() {
+		t.Fatal("no stamp to drain")
+	}
+	if r.left.drain(r.fd, s.memory); awake() || r.left.due != 0 {
+		t.Errorf("still awake, %d due", r.left.due)
+	}
 }
 
 // Among the replies of one batch each has a stamp of its own, in order; under
@@ -137,22 +138,14 @@ func TestDrained(t *testing.T) {
 func TestOverload(t *testing.T) {
 	s := &Server{State: always(good)}
 	c := dial(t, open(t, s, "127.0.0.1:0"))
-	sk, r := s.sockets[0], newRing()
-	raw, err := sk.conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := stepped(t, s)
 	last := StampOf(time.Now())
 	for range overloaded + 2 {
 		for range batch {
 			c.send(packet(4, modeClient))
 		}
-		raw.Control(func(fd uintptr) {
-			if n, errno := r.receive(fd); n != batch {
-				t.Fatalf("%d packets: %v", n, errno)
-			}
-			s.round(fd, sk, r, batch)
-		})
+		r.take(t, batch)
+		r.round()
 		for range batch {
 			got := stampIn(c.receive(), 40)
 			if got.Sub(last) < -20*time.Microsecond {

@@ -3,13 +3,12 @@
 package responder
 
 import (
+	"errors"
 	"net"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
-	"github.com/timepool/timepool/zones/precedence"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,204 +19,149 @@ const receiveBuffer = 1 << 20
 
 // prepare asks the kernel for receive stamps and, on a wildcard socket, for
 // the address that was asked, before the first packet can arrive.
-func prepare(c syscall.RawConn, ip6, wildcard, sibling bool) error {
-	var err error
-	control := func(fd uintptr) {
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil { // a privilege
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+func prepare(c syscall.RawConn, ip6, wildcard, sibling bool) (err error) {
+	failed := c.Control(func(fd uintptr) {
+		set := func(level, option, value int) error { return unix.SetsockoptInt(int(fd), level, option, value) }
+		if set(unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil { // a privilege
+			_ = set(unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 		}
 		// A kernel without stamps (gVisor) is no reason not to serve.
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING, stamping) != nil {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+		if set(unix.SOL_SOCKET, unix.SO_TIMESTAMPING, stamping) != nil {
+			_ = set(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 		}
 		if sibling {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+			_ = set(unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 		}
 		switch {
 		case !wildcard:
 		case ip6:
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+			err = set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 		default:
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+			err = set(unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 		}
-	}
-	if failed := c.Control(control); failed != nil {
-		return failed
-	}
-	return err
+	})
+	return errors.Join(failed, err)
 }
 
-// share lets siblings bind the address of sk, which was bound alone. They
-// need the same user and the option as well, which another server's first
-// socket does not set. The kernel deals clients to siblings by a hash.
-func share(sk *socket) error {
-	return control(sk.conn, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+// detach takes a socket from the runtime's poller: with a poller on it the
+// kernel wakes one for every reply that has left, and a thread that waits in
+// recvmmsg itself is sooner at work.
+//
+// It also lets siblings bind the address, which was bound alone. They need the
+// same user and the option as well, which another server's first socket does
+// not set. The kernel deals clients to siblings by a hash.
+func detach(conn *net.UDPConn) (file *os.File, err error) {
+	failed := control(conn, func(old uintptr) error {
+		fd, err := unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		err = unix.SetNonblock(fd, false) // before NewFile, which would poll it else
+		file = os.NewFile(uintptr(fd), "udp")
+		return err
+	})
+	return file, errors.Join(failed, conn.Close())
 }
 
-// control calls f with the descriptor of c.
-func control(c syscall.Conn, f func(fd int) error) error {
+// control calls f with the descriptor of c, which stays open meanwhile.
+func control(c syscall.Conn, f func(fd uintptr) error) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return err
 	}
-	if failed := raw.Control(func(fd uintptr) { err = f(int(fd)) }); failed != nil {
+	if failed := raw.Control(func(fd uintptr) { err = f(fd) }); failed != nil {
 		return failed
 	}
 	return err
-}
-
-// detach takes the socket from the runtime's poller: with a poller on it the
-// kernel wakes one for every reply that has left, and a thread that waits in
-// recvmmsg itself is sooner at work.
-func (sk *socket) detach() (*os.File, error) {
-	var fd int
-	err := control(sk.conn, func(old int) (err error) {
-		if fd, err = unix.FcntlInt(uintptr(old), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-			err = unix.SetNonblock(fd, false)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	file := os.NewFile(uintptr(fd), "udp")
-	sk.file.Store(file)
-	return file, sk.conn.Close()
 }
 
 // close lets serve end, which waits in the kernel until the socket is shut down.
 func (sk *socket) close() {
 	sk.closed.Store(true)
-	if file := sk.file.Load(); file != nil {
-		_ = control(file, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) })
-	}
+	_ = control(sk.conn, func(fd uintptr) error { return unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 	sk.conn.Close()
 }
 
 // serve takes packets in batches straight from the socket; net.UDPConn would
 // cost a third more.
 func (s *Server) serve(sk *socket) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	s.threads <- precedence.Hurry()
-	file, err := sk.detach()
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	fd, r := file.Fd(), newRing()
-	r.briefly = precedence.Brief(fd, len(s.sockets))
-	for {
-		// Before as well: close may have come while detach was under way.
-		if sk.closed.Load() {
-			return net.ErrClosed
+	return control(sk.conn, func(fd uintptr) error {
+		for l := newLoop(s, sk, fd); ; {
+			errno := l.receive()
+			if sk.closed.Load() {
+				return net.ErrClosed
+			}
+			switch errno {
+			case 0:
+				l.left.collect(fd, s.memory) // those that came late
+				l.round()
+			case unix.EINTR:
+			case unix.EAGAIN: // for a while nothing was sent
+				l.left.drain(fd, s.memory)
+			default:
+				return errno
+			}
 		}
-		n, errno := r.receive(fd)
-		if sk.closed.Load() {
-			return net.ErrClosed
-		}
-		switch errno {
-		case 0:
-			r.left.collect(fd, s.memory) // those that came late
-			s.round(fd, sk, r, n)
-		case unix.EINTR:
-		case unix.EAGAIN: // for a while nothing was sent
-			r.left.drain(fd, s.memory)
-		default:
-			return errno
-		}
-	}
-}
-
-// precede lets the loops go before all other threads of the process.
-func (s *Server) precede() {
-	threads := make(map[int]bool)
-	for range s.sockets {
-		threads[<-s.threads] = true
-	}
-	precedence.First(threads)
+	})
 }
 
 // overloaded is how many full batches mean that requests come faster than they
 // can be answered one by one: more than a socket holds after a stall.
 const overloaded = 64
 
-// round answers the n packets of a batch. Each reply is sent by itself, so that
-// its transmit stamp is fresh, unless so many wait that one foretold from what a
+// round answers the packets received. Each reply is sent by itself, so that its
+// transmit stamp is fresh, unless so many wait that one foretold from what a
 // reply took lately is worth the saving.
-func (s *Server) round(fd uintptr, sk *socket, r *ring, n int) {
+func (l *loop) round() {
 	now := time.Now()
 	size := 1
-	if r.full >= overloaded {
+	if l.full >= overloaded {
 		size = batch
 	}
-	r.left.begin(now)
-	for i := range n {
-		s.turn(fd, sk, r, i, now)
-		if r.ready >= size {
-			s.flush(fd, sk, r)
+	l.left.begin(now)
+	for i := range l.used {
+		l.turn(i, now)
+		if l.ready >= size {
+			l.flush()
 		}
 	}
-	s.flush(fd, sk, r)
-	r.left.end(n)
+	l.flush()
+	l.left.end(l.used)
 }
 
 // turn answers packet i of a batch that was received before now.
-func (s *Server) turn(fd uintptr, sk *socket, r *ring, i int, now time.Time) {
-	h := &r.head[i]
+func (l *loop) turn(i int, now time.Time) {
+	h := &l.head[i]
 	if h.Hdr.Flags&unix.MSG_TRUNC != 0 {
-		sk.counters[BadLength].Add(1)
+		l.counters[BadLength].Add(1)
 		return
 	}
-	received, info := r.read(i)
+	request, client := l.buf[i][:h.Len], l.client(i)
+	j := l.judge(request, client, now)
+	if !j.Replied() {
+		l.counters[j.Verdict].Add(1)
+		return
+	}
+	received, _, info := messages(&l.control[i], &h.Hdr)
 	if received == 0 {
 		received = StampOf(now)
 	}
-	request, client := r.buf[i][:h.Len], r.client(i)
-	state, v := s.judge(request, client, now)
-	if !v.Replied() {
-		sk.counters[v].Add(1)
-		return
-	}
-	departed, keep := s.recall(request, client.Addr(), state, &v)
-	sample := departed != 0 || r.left.wants(now)
+	sample := j.departed != 0 || l.left.wants(now)
 	if sample {
-		s.flush(fd, sk, r)
+		l.flush()
 	}
 	// The reply goes where the request was: the line is in the cache.
-	transmit := r.left.transmit(r.ready)
-	reply := fill(request[:0], request, received, transmit, departed, state)
-	if keep { // until the kernel has a better stamp than this one
-		s.memory.keep(client.Addr(), stampIn(reply, 32), transmit, departed != 0)
-	}
+	reply := l.reply(request[:0], request, client.Addr(), received, l.left.transmit(l.ready), &j)
 	if sample {
-		info = r.left.depart(client.Addr(), reply, info, departed != 0)
+		info = l.left.depart(client.Addr(), reply, info, j.departed != 0)
 	}
-	r.put(i, reply, info, v)
-	if sample {
-		if s.flush(fd, sk, r) {
-			r.left.collect(fd, s.memory)
-		} else {
-			r.left.restart(fd)
-		}
+	l.put(i, reply, info, j.Verdict)
+	switch {
+	case !sample:
+	case l.flush():
+		l.left.collect(l.fd, l.memory)
+	default:
+		l.left.restart(l.fd)
 	}
-}
-
-// flush sends the replies that wait; false where one could not be sent.
-func (s *Server) flush(fd uintptr, sk *socket, r *ring) (all bool) {
-	all = true
-	for at := 0; at < r.ready; {
-		n := r.send(fd, at)
-		for range n {
-			sk.counters[r.verdict[at]].Add(1)
-			at++
-		}
-		if n == 0 {
-			sk.counters[Unsent].Add(1)
-			at++
-			all = false
-		}
-	}
-	r.ready = 0
-	return all
 }

@@ -3,16 +3,14 @@
 package responder
 
 import (
-	"errors"
+	"net"
 	"syscall"
 )
 
 func prepare(syscall.RawConn, bool, bool, bool) error { return nil }
 
-func share(*socket) error { return errors.ErrUnsupported }
+func detach(conn *net.UDPConn) (*net.UDPConn, error) { return conn, nil }
 
 func (sk *socket) close() { sk.conn.Close() }
 
-func (s *Server) serve(sk *socket) error { return s.serveAnywhere(sk) }
-
-func (s *Server) precede() {}
+func (s *Server) serve(sk *socket) error { return s.serveAnywhere(sk.conn.(*net.UDPConn), sk) }

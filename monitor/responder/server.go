@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
-	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/timepool/timepool/zones/precedence"
 )
 
 // Server answers on UDP sockets. Set the fields, then Open, then Run.
@@ -40,14 +43,15 @@ type Server struct {
 	Precede bool
 
 	sockets []*socket
-	threads chan int // those of the loops
 	memory  *memory
 }
 
 // socket is one listening socket and what happened on it.
 type socket struct {
-	conn     *net.UDPConn
-	file     atomic.Pointer[os.File] // in place of conn, once a loop took it from the runtime's poller
+	conn interface { // a *net.UDPConn, or what detach makes of it
+		syscall.Conn
+		io.Closer
+	}
 	closed   atomic.Bool
 	addr     netip.AddrPort
 	sibling  bool // of an earlier socket with the same address
@@ -65,28 +69,24 @@ func (s *Server) Open() error {
 		s.memory = newMemory(s.Interleave)
 	}
 	for _, addr := range s.Listen {
-		sk, err := listen(addr, false)
+		first, err := listen(addr, false)
 		if err != nil {
 			s.Close()
 			return fmt.Errorf("ntp: cannot listen on %s/udp: %w", addr, mend(err))
 		}
-		s.sockets = append(s.sockets, sk)
-		if s.Sockets < 2 || share(sk) != nil {
-			continue
-		}
+		s.sockets = append(s.sockets, first)
 		for range s.Sockets - 1 {
-			sibling, err := listen(sk.addr, true)
+			sibling, err := listen(first.addr, true)
 			if err != nil {
 				break // one socket serves as well, only on one core
 			}
 			s.sockets = append(s.sockets, sibling)
 		}
 	}
-	s.threads = make(chan int, len(s.sockets))
 	return nil
 }
 
-// listen binds addr; as a sibling, beside a socket that share has opened up.
+// listen binds addr; as a sibling, beside a socket that is bound to it.
 func listen(addr netip.AddrPort, sibling bool) (*socket, error) {
 	// The plain "udp" would make :: take IPv4 too and so collide with 0.0.0.0.
 	network := "udp4"
@@ -100,8 +100,9 @@ func listen(addr netip.AddrPort, sibling bool) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	udp := conn.(*net.UDPConn)
-	return &socket{conn: udp, addr: udp.LocalAddr().(*net.UDPAddr).AddrPort(), sibling: sibling}, nil
+	sk := &socket{addr: conn.LocalAddr().(*net.UDPAddr).AddrPort(), sibling: sibling}
+	sk.conn, err = detach(conn.(*net.UDPConn))
+	return sk, err
 }
 
 // mend says what to do about the usual reasons why a socket cannot be bound.
@@ -139,8 +140,11 @@ func (s *Server) Run(ctx context.Context) error {
 	var failed atomic.Pointer[error]
 	var wg sync.WaitGroup
 	wg.Go(func() { <-ctx.Done(); s.Close() })
+	threads := make(chan int, len(s.sockets))
 	for _, sk := range s.sockets {
 		wg.Go(func() {
+			runtime.LockOSThread() // until it ends: nobody else shall have a thread in a hurry
+			threads <- precedence.Hurry()
 			if err := s.serve(sk); err != nil && ctx.Err() == nil {
 				err = fmt.Errorf("ntp: socket %s: %w", sk.addr, err)
 				failed.CompareAndSwap(nil, &err)
@@ -149,7 +153,11 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	if s.Precede {
-		s.precede()
+		ours := make(map[int]bool)
+		for range s.sockets {
+			ours[<-threads] = true
+		}
+		precedence.First(ours)
 	}
 	wg.Wait()
 	if err := failed.Load(); err != nil {
@@ -179,45 +187,54 @@ func (s *Server) Counters() Counters {
 
 var kissing = State{Leap: NotInSync, RefID: kissRATE}
 
-// judge says what becomes of a request and what to announce to its client; now
-// is an instant shortly before the call, good enough for the Limiter.
-func (s *Server) judge(request []byte, client netip.AddrPort, now time.Time) (*State, Verdict) {
+// judgement is what becomes of a request and what its reply says.
+type judgement struct {
+	Verdict
+	state    *State
+	departed Stamp // for interleaved mode: when the last reply left
+	keep     bool  // when this one leaves
+}
+
+// judge says what becomes of a request; now is an instant shortly before the
+// call, good enough for the Limiter.
+func (s *Server) judge(request []byte, client netip.AddrPort, now time.Time) judgement {
 	v := accept(request, client.Port())
 	if !v.Replied() {
-		return nil, v
+		return judgement{Verdict: v}
 	}
 	if !s.admits(client.Addr()) {
-		return nil, Denied
+		return judgement{Verdict: Denied}
 	}
 	state := s.State()
 	if state == nil {
-		return nil, Silent
+		return judgement{Verdict: Silent}
 	}
 	if state.asked != nil {
 		state.asked.add(client.Addr())
 	}
 	if s.Limiter != nil {
-		switch limited := s.Limiter.Take(client.Addr(), now); limited {
-		case Kissed:
-			return &kissing, Kissed
-		case Limited:
-			return nil, Limited
+		if over := s.Limiter.Take(client.Addr(), now); over != Answered {
+			return judgement{Verdict: over, state: &kissing}
 		}
 	}
-	return state, v
+	j := judgement{Verdict: v, state: state}
+	// Only clients that ask for this mode are remembered, which spares all others the cost.
+	if s.memory != nil && v == Answered && state.Offset == 0 && state.smear == nil && interleaves(request) {
+		j.keep = true
+		if j.departed = s.memory.recall(client.Addr(), request); j.departed != 0 {
+			j.Verdict = Interleaved
+		}
+	}
+	return j
 }
 
-// recall gives when the last reply to an interleaved request left, 0 for a
-// reply in basic mode, and whether to keep when this one does: only clients
-// that ask for this mode are remembered, which spares all others the cost.
-func (s *Server) recall(request []byte, client netip.Addr, state *State, v *Verdict) (departed Stamp, keep bool) {
-	if s.memory == nil || *v != Answered || state.Offset != 0 || state.smear != nil || !interleaves(request) {
-		return 0, false
+// reply writes the reply to a request that is judged to get one.
+func (s *Server) reply(dst, request []byte, client netip.Addr, received, transmit Stamp, j *judgement) []byte {
+	reply := fill(dst, request, received, transmit, j.departed, j.state)
+	if j.keep { // until the kernel has a better stamp than this one
+		s.memory.keep(client, stampIn(reply, 32), transmit, j.departed != 0)
 	}
-	if departed = s.memory.recall(client, request); departed != 0 {
-		*v = Interleaved
-	}
-	return departed, true
+	return reply
 }
 
 // admits says whether Allow and Deny let client be answered.
@@ -239,10 +256,10 @@ func longest(networks []netip.Prefix, addr netip.Addr) int {
 }
 
 // serveAnywhere is the loop for systems without one of their own.
-func (s *Server) serveAnywhere(sk *socket) error {
+func (s *Server) serveAnywhere(conn *net.UDPConn, sk *socket) error {
 	request, reply := make([]byte, maxRequest+1), make([]byte, 0, headerLen)
 	for failures := 0; ; {
-		n, client, err := sk.conn.ReadFromUDPAddrPort(request)
+		n, client, err := conn.ReadFromUDPAddrPort(request)
 		now := time.Now()
 		if err != nil {
 			// Windows reports here that an earlier reply met a closed port, or
@@ -255,18 +272,13 @@ func (s *Server) serveAnywhere(sk *socket) error {
 			continue
 		}
 		failures = 0
-		state, v := s.judge(request[:n], client, now)
-		if v.Replied() {
-			transmit := StampOf(time.Now())
-			departed, keep := s.recall(request[:n], client.Addr(), state, &v)
-			out := fill(reply, request[:n], StampOf(now), transmit, departed, state)
-			if keep {
-				s.memory.keep(client.Addr(), stampIn(out, 32), transmit, departed != 0)
-			}
-			if _, err := sk.conn.WriteToUDPAddrPort(out, client); err != nil {
-				v = Unsent
+		j := s.judge(request[:n], client, now)
+		if j.Replied() {
+			out := s.reply(reply, request[:n], client.Addr(), StampOf(now), StampOf(time.Now()), &j)
+			if _, err := conn.WriteToUDPAddrPort(out, client); err != nil {
+				j.Verdict = Unsent
 			}
 		}
-		sk.counters[v].Add(1)
+		sk.counters[j.Verdict].Add(1)
 	}
 }
