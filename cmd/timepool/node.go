@@ -67,7 +67,6 @@ func (n *node) open(static bool) error {
 	if err != nil {
 		return err
 	}
-	n.warn(in.base)
 	overTLS, pagesTLS, err := c.overTLS(log)
 	if err != nil {
 		return err
@@ -103,8 +102,6 @@ func (n *node) open(static bool) error {
 		TLSListen: c.DNS.TLS.Listen, TLS: overTLS, Limits: c.DNS.limits(), Log: log,
 	})
 	g.serial = loadSerial(n.serialPath(), log)
-	g.registry, g.changes = in.base.At(time.Now(), g.record)
-	n.watchMembers(g.registry)
 	return n.publish(g)
 }
 
@@ -175,12 +172,6 @@ func (n *node) close() {
 	}
 	if n.history != nil {
 		n.history.Close()
-	}
-}
-
-func (n *node) warn(r *zones.Registry) {
-	for _, w := range r.Warnings {
-		n.log.Warn("registry", "warning", w)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -181,20 +180,6 @@ func (n *node) override(o zones.Override, lifts zones.State) error {
 	}
 	n.log.Info("override", "says", overrideLine(o))
 	next.record = append(slices.Clip(next.record), o)
-	return n.overlay(next)
-}
-
-// overlay puts g in force with the overrides and windows of now.
-func (n *node) overlay(g generation) error {
-	before := n.inForce.Load().registry
-	g.registry, g.changes = g.base.At(time.Now(), g.record)
-	n.watchMembers(g.registry)
-	if err := n.publish(g); err != nil {
-		n.watchMembers(before)
-		return err
-	}
-	if lines := zones.Diff(before, g.registry); len(lines) > 0 {
-		n.log.Info("states changed", "changes", strings.Join(lines, "; "))
-	}
-	return nil
+	next.registry = nil
+	return n.publish(next)
 }

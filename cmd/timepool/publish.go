@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -28,8 +29,8 @@ type generation struct {
 	inputs
 	number    uint64
 	record    []zones.Override // oldest first
-	registry  *zones.Registry  // base with the overrides and maintenance windows of now …
-	changes   time.Time        // … and when those change next; zero: never
+	registry  *zones.Registry  // base with the overrides and maintenance windows of now; nil has publish make it …
+	changes   time.Time        // … and say when those change next; zero: never
 	atlas     *zones.Atlas
 	scores    zones.Scores
 	serial    serialState
@@ -83,7 +84,7 @@ func (n *node) publishLoop(ctx context.Context, g *errgroup.Group, hangups <-cha
 			n.refresh()
 		case <-scores:
 			n.refresh()
-			pause(ctx, buildPause)
+			time.Sleep(buildPause)
 		case <-n.watcher.edits:
 			n.reload(false)
 		case <-hangups:
@@ -107,15 +108,6 @@ func (n *node) inLoop(ctx context.Context, f func()) bool {
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
 // openDNS binds the DNS sockets, starts answering and tells systemd.
 func (n *node) openDNS(ctx context.Context, g *errgroup.Group) error {
 	if err := n.dns.Open(); err != nil {
@@ -135,11 +127,10 @@ func (n *node) openDNS(ctx context.Context, g *errgroup.Group) error {
 // of now.
 func (n *node) refresh() {
 	g := *n.inForce.Load()
-	build := n.publish
 	if !g.changes.IsZero() && !time.Now().Before(g.changes) {
-		build = n.overlay
+		g.registry = nil
 	}
-	if err := build(g); err != nil {
+	if err := n.publish(g); err != nil {
 		n.log.Error("build failed, the former answers stay", "error", err)
 	}
 }
@@ -155,23 +146,28 @@ func (n *node) workers() int {
 
 // publish builds g with the scores of now and puts it in force. On an error
 // what was in force stays.
-func (n *node) publish(g generation) error {
-	var previous *resolver.Snapshot
-	if current := n.inForce.Load(); current != nil {
-		previous = current.snapshot
-		if current.registry != g.registry || current.geoip != g.geoip {
-			g.atlas = nil
-		}
+func (n *node) publish(g generation) (err error) {
+	before := n.inForce.Load()
+	if before == nil {
+		before = &generation{}
 	}
-	if g.atlas == nil {
+	if g.registry == nil {
+		g.registry, g.changes = g.base.At(time.Now(), g.record)
+		n.watchMembers(g.registry)
+		defer func() {
+			if err != nil && before.registry != nil {
+				n.watchMembers(before.registry)
+			}
+		}()
+	}
+	if g.registry != before.registry || g.geoip != before.geoip {
 		g.atlas = zones.NewAtlas(g.registry, g.geoip)
 	}
 	g.scores = n.scores(g.registry)
 	kept := g.serial
 	g.serial, g.serialDue = kept.next(g.registry, time.Now())
-	var err error
 	g.snapshot, err = resolver.Build(g.registry, g.atlas, g.scores, resolver.Options{
-		Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: previous, Workers: n.workers(),
+		Serial: g.serial.Serial, Seed: seedOf(g.registry), Epoch: epochAt(time.Now()), Previous: before.snapshot, Workers: n.workers(),
 		Version: buildVersion(), Generation: g.number, Started: n.started, Tell: n.tell,
 		Identity: n.config.DNS.Identity, Software: n.config.DNS.Version, Hide: n.config.DNS.Hide, Cookies: g.cookies,
 		Transfers: g.transfers,
@@ -185,5 +181,15 @@ func (n *node) publish(g generation) error {
 	g.published = time.Now()
 	n.inForce.Store(&g)
 	n.dns.Publish(g.snapshot)
+	switch {
+	case g.base != before.base:
+		for _, w := range g.base.Warnings {
+			n.log.Warn("registry", "warning", w)
+		}
+	case g.registry != before.registry:
+		if lines := zones.Diff(before.registry, g.registry); len(lines) > 0 {
+			n.log.Info("states changed", "changes", strings.Join(lines, "; "))
+		}
+	}
 	return nil
 }

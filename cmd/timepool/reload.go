@@ -98,8 +98,7 @@ func (n *node) tryReload(force bool) Reload {
 			return Reload{Waits: true, Why: "it would lose too much: " + strings.Join(lost, "; ")}
 		}
 		changes = zones.Diff(current.base, next.base)
-		next.registry, next.changes = next.base.At(time.Now(), next.record)
-		n.warn(next.base)
+		next.registry = nil
 	}
 	if next.geoip != current.geoip {
 		changes = append(changes, "geoip: "+n.config.GeoIP+" read again")
@@ -117,9 +116,7 @@ func (n *node) tryReload(force bool) Reload {
 		return Reload{Accepted: true}
 	}
 	next.number++
-	n.watchMembers(next.registry)
 	if err := n.publish(next); err != nil {
-		n.watchMembers(current.registry)
 		return Reload{Why: err.Error()}
 	}
 	return Reload{Accepted: true, Changes: changes}
