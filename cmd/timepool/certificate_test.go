@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,7 +9,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -50,43 +48,66 @@ func certify(t *testing.T, files TLSConfig, serial int64) *x509.Certificate {
 	return made
 }
 
+// Both listeners offer the certificate that is in force: a new one once it was
+// read, and the former while files do not fit.
 func TestCertificateIsReadAgain(t *testing.T) {
 	dir := t.TempDir()
 	files := TLSConfig{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
-	var log bytes.Buffer
+	c := defaultConfig()
+	c.Data, c.Socket = dir, filepath.Join(dir, "s")
+	c.Registry = writeFile(t, filepath.Join(dir, "pool.yaml"), "zone: {name: pool.example, nameservers: {ns1.pool.example: [192.0.2.1]}}\nmembers: [{name: a, addresses: [10.16.0.1]}]\n")
+	c.DNS.Listen = []netip.AddrPort{netip.MustParseAddrPort(freePort(t))}
+	c.DNS.TLS = DNSTLSConfig{[]netip.AddrPort{netip.MustParseAddrPort(freePort(t))}, files.Cert, files.Key}
+	c.HTTP.Listen, c.HTTP.TLS = netip.MustParseAddrPort("127.0.0.1:0"), files
 	for _, text := range []string{"", "half written"} {
 		if text != "" {
 			writeFile(t, files.Cert, text)
 		}
-		if _, err := openCertificate(files.Cert, files.Key, nil); err == nil || !strings.Contains(err.Error(), files.Key) {
-			t.Errorf("a certificate of %q: %v", text, err)
+		_, err := c.read(inputs{})
+		for _, want := range []string{"dns.tls: certificate " + files.Cert, "http.tls: certificate " + files.Cert, files.Key} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("a certificate of %q: %v, want %s", text, err, want)
+			}
 		}
 	}
 	certify(t, files, 1)
-	c := &certificate{cert: files.Cert, key: files.Key, log: slog.New(slog.NewTextHandler(&log, nil))}
-	serial := func() int64 {
-		c.checked = time.Time{} // as if a second had passed
-		loaded, err := c.get(nil)
-		if err != nil {
-			t.Fatal(err)
+	n := running(t, c, true)
+	offered := func(want int64) {
+		t.Helper()
+		for protocol, at := range map[string]string{"dot": c.DNS.TLS.Listen[0].String(), "http/1.1": n.httpListener.Addr().String()} {
+			conn, err := tls.Dial("tcp", at, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			is := conn.ConnectionState()
+			conn.Close()
+			if got := is.PeerCertificates[0].SerialNumber.Int64(); got != want || is.NegotiatedProtocol != protocol {
+				t.Errorf("%s: serial %d of %q, want %d", protocol, got, is.NegotiatedProtocol, want)
+			}
 		}
-		return loaded.Leaf.SerialNumber.Int64()
 	}
-	if got := serial(); got != 1 {
-		t.Errorf("serial %d", got)
+	reload := func() (r Reload) {
+		n.inLoop(t.Context(), func() { r = n.reload(false) })
+		return r
 	}
+	offered(1)
 	certify(t, files, 2)
-	if got := serial(); got != 2 {
-		t.Errorf("after a new one: serial %d", got)
+	if r := reload(); !r.Accepted {
+		t.Errorf("a new one: %+v", r)
 	}
+	offered(2)
 	writeFile(t, files.Key, "half written")
-	if got := serial(); got != 2 || serial() != 2 || strings.Count(log.String(), "cannot be read again") != 1 {
-		t.Errorf("after a broken one: serial %d, log %s", got, &log)
+	if r := reload(); r.Accepted || !strings.Contains(r.Why, "http.tls: certificate "+files.Cert) {
+		t.Errorf("a broken one: %+v", r)
 	}
-	certify(t, files, 3)
-	if got := serial(); got != 3 {
-		t.Errorf("after a whole one: serial %d", got)
+	offered(2)
+	certify(t, files, 3) // and nobody says so
+	for end := time.Now().Add(20 * time.Second); n.inForce.Load().httpTLS.Leaf.SerialNumber.Int64() != 3; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nobody looks at the files")
+		}
 	}
+	offered(3)
 }
 
 func TestToken(t *testing.T) {

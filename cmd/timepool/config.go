@@ -106,7 +106,8 @@ type HTTPConfig struct {
 	MemberTokens string `yaml:"member_tokens" doc:"File of lines 'member token', 16 characters or more: the members whose responders may ask over HTTPS whether they are drained with --active. None unless given."`
 }
 
-// TLSConfig names a certificate. Both files are read again when they change.
+// TLSConfig names a certificate. Both files are read again when they change; a
+// pair that does not fit leaves the former in force.
 type TLSConfig struct {
 	Cert string `yaml:"cert" doc:"PEM file: the certificate and those between it and the root."`
 	Key  string `yaml:"key" doc:"PEM file: its private key."`

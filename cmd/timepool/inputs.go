@@ -2,10 +2,12 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -22,13 +24,15 @@ type inputs struct {
 	leaps     *responder.Leaps // nil: none are known
 	cookies   []resolver.Secret
 	transfers resolver.Transfers
+	dnsTLS    *tls.Certificate // nil: none is named
+	httpTLS   *tls.Certificate // the same
 }
 
 // read reads what c names, and keeps of before what did not change. Errors are
 // those of all files.
 func (c *Config) read(before inputs) (inputs, error) {
 	in := before
-	var faults [5]error
+	var faults [8]error
 	var reading sync.WaitGroup // each takes about as long as the other
 	reading.Go(func() {
 		var r *zones.Registry
@@ -46,7 +50,34 @@ func (c *Config) read(before inputs) (inputs, error) {
 	in.leaps, faults[2] = readLeaps(c.LeapFile)
 	in.cookies, faults[3] = readSecrets(c.DNS.CookieSecrets, before.cookies)
 	in.transfers, faults[4] = c.DNS.Transfer.transfers()
+	in.dnsTLS, faults[5] = readCertificate("dns.tls", c.DNS.TLS.Cert, c.DNS.TLS.Key)
+	in.httpTLS, faults[6] = readCertificate("http.tls", c.HTTP.TLS.Cert, c.HTTP.TLS.Key)
+	if before.base == nil { // later on a file of tokens may be gone: nobody has one then
+		faults[7] = c.HTTP.tokens()
+	}
 	return in, fail(exitInvalid, errors.Join(faults[:]...))
+}
+
+// changes tells what else than the registry was read again and is not as before.
+func (c *Config) changes(before, after *inputs) (lines []string) {
+	if after.geoip != before.geoip {
+		lines = append(lines, "geoip: "+c.GeoIP+" read again")
+	}
+	for _, f := range []struct {
+		what          string
+		before, after any
+	}{
+		{"leap file: " + c.LeapFile, before.leaps, after.leaps},
+		{"cookie secrets: " + c.DNS.CookieSecrets, before.cookies, after.cookies},
+		{"transfer keys", before.transfers, after.transfers},
+		{"dns.tls: " + c.DNS.TLS.Cert, before.dnsTLS, after.dnsTLS},
+		{"http.tls: " + c.HTTP.TLS.Cert, before.httpTLS, after.httpTLS},
+	} {
+		if !reflect.DeepEqual(f.before, f.after) {
+			lines = append(lines, f.what+" read again")
+		}
+	}
+	return lines
 }
 
 // readSecrets reads the file of cookie secrets. Without one there is a secret

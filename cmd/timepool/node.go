@@ -67,10 +67,6 @@ func (n *node) open(static bool) error {
 	if err != nil {
 		return err
 	}
-	overTLS, pagesTLS, err := c.overTLS(log)
-	if err != nil {
-		return err
-	}
 	if err := resolver.CheckListen(c.DNS.Listen, c.DNS.TLS.Listen); err != nil {
 		return err
 	}
@@ -93,13 +89,13 @@ func (n *node) open(static bool) error {
 		if n.httpListener, err = net.Listen("tcp", c.HTTP.Listen.String()); err != nil {
 			return fmt.Errorf("http: %w", err)
 		}
-		if pagesTLS != nil {
-			n.httpListener = tls.NewListener(n.httpListener, pagesTLS)
+		if in.httpTLS != nil {
+			n.httpListener = tls.NewListener(n.httpListener, n.tls(func(g *generation) *tls.Certificate { return g.httpTLS }, "http/1.1"))
 		}
 	}
 	n.dns = resolver.NewServer(resolver.Config{
 		Listen: c.DNS.Listen, Loops: n.processors, Precede: true, TCP: resolver.TCPLimits{Connections: c.DNS.TCPConnections},
-		TLSListen: c.DNS.TLS.Listen, TLS: overTLS, Limits: c.DNS.limits(), Log: log,
+		TLSListen: c.DNS.TLS.Listen, TLS: n.tls(func(g *generation) *tls.Certificate { return g.dnsTLS }, "dot"), Limits: c.DNS.limits(), Log: log,
 	})
 	g.serial = loadSerial(n.serialPath(), log)
 	return n.publish(g)

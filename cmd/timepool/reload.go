@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,18 +98,7 @@ func (n *node) tryReload(force bool) Reload {
 		changes = zones.Diff(current.base, next.base)
 		next.registry = nil
 	}
-	if next.geoip != current.geoip {
-		changes = append(changes, "geoip: "+n.config.GeoIP+" read again")
-	}
-	if next.leaps != nil && !next.leaps.Expires.Equal(current.leaps.Expires) { // which every edition moves
-		changes = append(changes, "leap file: "+n.config.LeapFile+" read again")
-	}
-	if !slices.Equal(next.cookies, current.cookies) {
-		changes = append(changes, "cookie secrets: "+n.config.DNS.CookieSecrets+" read again")
-	}
-	if !reflect.DeepEqual(next.transfers, current.transfers) {
-		changes = append(changes, "transfer keys read again")
-	}
+	changes = append(changes, n.config.changes(&current.inputs, &next.inputs)...)
 	if len(changes) == 0 && next.base == current.base {
 		return Reload{Accepted: true}
 	}

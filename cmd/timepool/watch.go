@@ -95,11 +95,12 @@ func (w *watcher) edited() bool {
 func (n *node) watchedFiles() []string {
 	folder := filepath.Dir(n.config.Registry)
 	members, _ := fs.Glob(os.DirFS(folder), "members.d/*.yaml") // the pattern is good
-	paths := []string{n.config.Registry, n.config.GeoIP, n.config.LeapFile, n.config.DNS.CookieSecrets}
+	c := &n.config
+	paths := []string{c.Registry, c.GeoIP, c.LeapFile, c.DNS.CookieSecrets, c.DNS.TLS.Cert, c.DNS.TLS.Key, c.HTTP.TLS.Cert, c.HTTP.TLS.Key}
 	for _, name := range members {
 		paths = append(paths, filepath.Join(folder, name))
 	}
-	for _, k := range n.config.DNS.Transfer.Keys {
+	for _, k := range c.DNS.Transfer.Keys {
 		paths = append(paths, k.File)
 	}
 	return paths
