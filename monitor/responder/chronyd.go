@@ -1,12 +1,10 @@
 package responder
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -29,29 +27,21 @@ const (
 // still awaits is added to the dispersion; above 10 ms the clock counts as
 // unsynchronised.
 func Chronyd(addr netip.AddrPort) Source {
-	return Source{Name: fmt.Sprintf("chronyd at %s", addr), Read: func(ctx context.Context) (State, error) {
-		seq := rand.Uint32()
-		var request [chronyLen]byte
-		request[0], request[1] = chronyVersion, chronyRequest
-		binary.BigEndian.PutUint16(request[4:], chronyTracking)
-		binary.BigEndian.PutUint32(request[8:], seq)
-		return ask(ctx, addr, request[:], func(reply []byte) (State, error) {
-			if len(reply) < 28 || reply[1] != chronyReply || binary.BigEndian.Uint32(reply[16:]) != seq {
-				return State{}, errNotOurs
-			}
-			return tracking(reply, time.Now())
-		})
-	}}
+	var request [chronyLen]byte
+	request[0], request[1] = chronyVersion, chronyRequest
+	binary.BigEndian.PutUint16(request[4:], chronyTracking)
+	return daemon("chronyd", addr, request[:], 8, 16, func(p []byte, _, now time.Time) (State, error) { return tracking(p, now) })
 }
 
-// tracking reads a reply to the tracking command, received at now.
+// tracking reads a reply to the tracking command, 20 octets at least, received
+// at now.
 func tracking(p []byte, now time.Time) (State, error) {
 	switch status := binary.BigEndian.Uint16(p[8:]); {
 	case p[0] != chronyVersion:
 		return State{}, fmt.Errorf("speaks version %d of its command protocol, not %d", p[0], chronyVersion)
 	case status != 0:
 		return State{}, fmt.Errorf("refuses the tracking report (status %d)", status)
-	case binary.BigEndian.Uint16(p[6:]) != chronyReport || len(p) < chronyLen:
+	case p[1] != chronyReply || binary.BigEndian.Uint16(p[6:]) != chronyReport || len(p) < chronyLen:
 		return State{}, errors.New("sends a tracking report of an unknown format")
 	}
 	sec := int64(binary.BigEndian.Uint32(p[60:]))

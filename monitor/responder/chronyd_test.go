@@ -138,7 +138,7 @@ func FuzzTracking(f *testing.F) {
 		f.Add(decode(f, s))
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
-		if len(p) < 28 {
+		if len(p) < 20 {
 			return
 		}
 		s, err := tracking(p, instant)

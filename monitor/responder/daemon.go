@@ -1,11 +1,9 @@
 package responder
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -16,34 +14,26 @@ import (
 // its time and the system clock is added to the dispersion; above 10 ms the
 // clock counts as unsynchronised, for then it is not the clock it keeps.
 func Daemon(addr netip.AddrPort) Source {
-	return Source{Name: fmt.Sprintf("NTP server at %s", addr), Read: func(ctx context.Context) (State, error) {
-		cookie := rand.Uint64()
-		var request [headerLen]byte
-		request[0] = 4<<3 | modeClient
-		binary.BigEndian.PutUint64(request[40:], cookie)
-		sent := time.Now()
-		return ask(ctx, addr, request[:], func(reply []byte) (State, error) {
-			now := time.Now()
-			if len(reply) < headerLen || reply[0]&7 != modeServer || binary.BigEndian.Uint64(reply[24:]) != cookie {
-				return State{}, errNotOurs
-			}
-			return served(reply, sent, now)
-		})
-	}}
+	var request [headerLen]byte
+	request[0] = 4<<3 | modeClient
+	return daemon("NTP server", addr, request[:], 44, 28, served)
 }
 
 // served reads the reply to a request that left at sent and was answered at now.
 func served(p []byte, sent, now time.Time) (State, error) {
-	received := Stamp(binary.BigEndian.Uint64(p[32:]))
-	transmit := Stamp(binary.BigEndian.Uint64(p[40:]))
-	if received == 0 || transmit == 0 {
+	if len(p) < headerLen || p[0]&7 != modeServer || stampIn(p, 32) == 0 || stampIn(p, 40) == 0 {
 		return State{}, errors.New("sends no time")
 	}
+	// A kiss code says nothing of its clock, unlike the others of stratum 0.
+	if code := string(p[12:16]); p[1] == 0 && (code == "RATE" || code == "DENY" || code == "RSTR") {
+		return State{}, fmt.Errorf("refuses to answer this host (%s): exempt 127.0.0.1 and ::1", code)
+	}
+	received, transmit := stampIn(p, 32), stampIn(p, 40)
 	s := State{
 		Leap:           p[0] >> 6,
 		Stratum:        p[1],
 		RefID:          binary.BigEndian.Uint32(p[12:]),
-		RefTime:        Stamp(binary.BigEndian.Uint64(p[16:])).Time(now),
+		RefTime:        stampIn(p, 16).Time(now),
 		RootDelay:      shortDuration(binary.BigEndian.Uint32(p[4:])),
 		RootDispersion: shortDuration(binary.BigEndian.Uint32(p[8:])),
 		Since:          now,

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/timepool/timepool/zones/limit"
@@ -17,8 +16,6 @@ import (
 type Limit struct {
 	Rate   int            // requests a second in the long run; 200: 12,800 clients behind one address at 64 s
 	Burst  int            // requests at once; 8000: 2000 such clients starting with iburst after a power cut
-	Kisses int            // kiss codes RATE a second, over all clients; 50
-	Slots  int            // prefixes remembered, rounded up to a power of two; 131072, 8 octets each
 	Exempt []netip.Prefix // never limited: the networks the pool measures from
 }
 
@@ -29,16 +26,16 @@ type Limit struct {
 // It is safe for concurrent use and allocates nothing after NewLimiter.
 type Limiter struct {
 	prefixes *limit.Limiter
+	kisses   *limit.Limiter // one bucket for all clients
 	start    time.Time
 	random   func() uint64
-
-	kissEmpty    atomic.Int64 // µs: the bucket of all kisses
-	kissInterval int64
 }
 
 const (
-	leak     = 4 // one in so many requests over the limit is answered
-	kissOdds = 4 // one in so many of the rest may be kissed, within Limit.Kisses
+	leak      = 4       // one in so many requests over the limit is answered
+	kissOdds  = 4       // one in so many of the rest may be kissed
+	kissRate  = 50      // kiss codes RATE a second, over all clients, twice as many after a rest
+	remembers = 1 << 17 // prefixes, 8 octets each
 )
 
 // NewLimiter makes a Limiter; now starts its clock and must, like every
@@ -49,42 +46,26 @@ func NewLimiter(l Limit, now time.Time) *Limiter {
 			Rate: cmp.Or(max(0, l.Rate), 200), Burst: cmp.Or(max(0, l.Burst), 8000),
 			IPv4:  []limit.Width{{Bits: 32, Times: 1}, {Bits: 24, Times: 8}},
 			IPv6:  []limit.Width{{Bits: 64, Times: 1}, {Bits: 56, Times: 8}, {Bits: 48, Times: 32}},
-			Slots: cmp.Or(max(0, l.Slots), 131072), Exempt: l.Exempt,
+			Slots: remembers, Exempt: l.Exempt,
 		}),
-		start:        now,
-		random:       rand.Uint64,
-		kissInterval: max(1, 1e6/int64(cmp.Or(max(0, l.Kisses), 50))),
+		kisses: limit.New(limit.Rates{Rate: kissRate, Burst: kissRate, IPv4: []limit.Width{{Bits: 0, Times: 1}}}),
+		start:  now,
+		random: rand.Uint64,
 	}
 }
 
 // Take counts one request of client at the instant now. It says Answered, or
 // when the client is over its limit, Kissed or Limited.
 func (l *Limiter) Take(client netip.Addr, now time.Time) Verdict {
-	since := now.Sub(l.start)
-	if l.prefixes.Take(client, limit.Tick(since)) {
+	tick := limit.Tick(now.Sub(l.start))
+	if l.prefixes.Take(client, tick) {
 		return Answered
 	}
-	return l.over(int64(since / time.Microsecond))
-}
-
-// over decides about a request over the limit.
-func (l *Limiter) over(tick int64) Verdict {
-	r := l.random()
-	switch {
+	switch r := l.random(); {
 	case r%leak == 0:
 		return Answered
-	case r/leak%kissOdds != 0:
-		return Limited
+	case r/leak%kissOdds == 0 && l.kisses.Take(netip.IPv4Unspecified(), tick):
+		return Kissed
 	}
-	for {
-		// A bucket of one second: at most Limit.Kisses in any second, twice that after a rest.
-		old := l.kissEmpty.Load()
-		next := max(old, tick) + l.kissInterval
-		if next > tick+1e6 {
-			return Limited
-		}
-		if l.kissEmpty.CompareAndSwap(old, next) {
-			return Kissed
-		}
-	}
+	return Limited
 }

@@ -532,6 +532,10 @@ func TestDaemon(t *testing.T) {
 	if got, err := read(Unsynchronised()); err != nil || got.Synchronised() {
 		t.Errorf("unsynchronised: %+v %v", got, err)
 	}
+	// One that only refuses is not unsynchronised: it is held like one that is silent.
+	if got, err := read(kissing); err == nil || !strings.Contains(err.Error(), "RATE") {
+		t.Errorf("kissed: %+v %v", got, err)
+	}
 	stop()
 	if got, err := Daemon(addr).Read(t.Context()); err == nil || !strings.Contains(err.Error(), addr.String()) {
 		t.Errorf("gone: %+v %v", got, err)

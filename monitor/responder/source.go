@@ -2,9 +2,13 @@ package responder
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -43,35 +47,34 @@ func corrected(s State, correction time.Duration) State {
 	return s
 }
 
-// errNotOurs is what a read says of a packet that answers something else.
-var errNotOurs = errors.New("not an answer to this request")
-
-// ask sends request to a daemon on this host and gives what read makes of the
-// reply; ctx and askTimeout bound it.
-func ask(ctx context.Context, addr netip.AddrPort, request []byte, read func(reply []byte) (State, error)) (State, error) {
-	if !addr.Addr().IsLoopback() {
-		return State{}, errors.New("not an address of this host: only a daemon that keeps this very clock can vouch for it")
-	}
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(addr))
-	if err != nil {
-		return State{}, err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(askTimeout)); err != nil {
-		return State{}, err
-	}
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := conn.Write(request); err != nil {
-		return State{}, err
-	}
-	var buf [512]byte
-	for {
-		n, err := conn.Read(buf[:])
+// daemon is a Source that is asked with one packet to addr, an address of this
+// host. A random number of four octets is put into it at cookie, and what has
+// that at echo is the answer; ctx and askTimeout bound the wait for it.
+func daemon(kind string, addr netip.AddrPort, packet []byte, cookie, echo int, read func(answer []byte, sent, now time.Time) (State, error)) Source {
+	ask := func(ctx context.Context) (State, error) {
+		if !addr.Addr().IsLoopback() {
+			return State{}, errors.New("not an address of this host: only a daemon that keeps this very clock can vouch for it")
+		}
+		conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(addr))
 		if err != nil {
 			return State{}, err
 		}
-		if s, err := read(buf[:n]); err != errNotOurs {
-			return s, err
+		defer conn.Close()
+		defer context.AfterFunc(ctx, func() { conn.Close() })()
+		number, request, sent := rand.Uint32(), slices.Clone(packet), time.Now()
+		binary.BigEndian.PutUint32(request[cookie:], number)
+		err = conn.SetDeadline(sent.Add(askTimeout))
+		if err == nil {
+			_, err = conn.Write(request)
 		}
+		for buf := make([]byte, 512); err == nil; {
+			var n int
+			n, err = conn.Read(buf)
+			if answer := buf[:n]; n >= echo+4 && binary.BigEndian.Uint32(answer[echo:]) == number {
+				return read(answer, sent, time.Now())
+			}
+		}
+		return State{}, err
 	}
+	return Source{Name: fmt.Sprintf("%s at %s", kind, addr), Read: ask}
 }
