@@ -145,7 +145,7 @@ func (b *Board) Watch(reg *zones.Registry) {
 		for _, a := range m.Addresses {
 			v := &verdict{since: now.Round(0), host: len(b.hosts) - 1, servable: m.Servable(), paused: m.Paused}
 			if was := old[a]; was != nil {
-				v.standing, v.since = was.standing, was.since
+				v.standing, v.early, v.since = was.standing, was.early, was.since
 			}
 			b.watched[a] = v
 			if id := refIDOf(a); id != 0 {

@@ -143,6 +143,8 @@ func TestBoardEarnedEndsBoot(t *testing.T) {
 		b.Record(at(0, good()))
 		b.Record(at(3, good()))
 		wantStandings(t, b, "in in in out")
+		b.Watch(pool(4)) // an edit changes nothing in that
+		wantStandings(t, b, "in in in out")
 		if got := b.Scores()[addr(0)]; !got.Since.Equal(since) || got.Value < 10 {
 			t.Errorf("since %v, want %v, value %v", got.Since, since, got.Value)
 		}
