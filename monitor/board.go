@@ -47,7 +47,7 @@ type Board struct {
 	mu           sync.Mutex
 	entries      map[netip.Addr][]*entry // one a vantage
 	watched      map[netip.Addr]*verdict
-	hosts        []host
+	hosts        []host         // members that are watched, then references
 	profile      zones.Profile  // of the registry that is watched
 	refids       map[uint32]int // hosts by how those that follow them name them
 	step         time.Time      // when the clock of this node was last set, or the Board began
@@ -55,15 +55,15 @@ type Board struct {
 	wall, wallAt time.Time // Wall when last asked, and Now then
 	references   []*reference
 	waiting      map[netip.Addr]bool // whose entries hold checks back
-	vouched      vouched
-	quiet        map[string]bool // sites most of whose members fell silent together
-	reached      bool            // a watched address has been at 10
-	trusted      bool            // see Trusted
-	unheard      int             // watched addresses that this process has not checked
-	moved        bool            // some Standing changed since the last signal
+	quiet        map[string]bool     // sites most of whose members fell silent together
+	reached      bool                // a watched address has been at 10
+	trusted      bool                // see Trusted
+	unheard      int                 // watched addresses that this process has not checked
+	moved        bool                // some Standing changed since the last signal
 
-	freezes [2]freeze // by family
-	votes   int       // hosts that vouched for the clock when last asked
+	freezes [either]freeze // by family
+	votes   int            // hosts that vouched for the clock when last asked
+	told    state          // when last signalled
 }
 
 // entry is one Row and what this process knows about when it came.
@@ -81,19 +81,7 @@ type verdict struct {
 	standing zones.Standing
 	early    bool
 	since    time.Time
-	host     int  // index into Board.hosts
-	servable bool // the registry wants it handed out
-	paused   bool // nor does its score move
-}
-
-// host is one member's addresses that are watched.
-type host struct {
-	name   string
-	site   string
-	addrs  []netip.Addr
-	own    bool
-	paused bool
-	smears bool // leap seconds, as the registry says
+	host     int // index into Board.hosts
 }
 
 // NewBoard returns a Board that watches nothing yet.
@@ -108,7 +96,7 @@ func NewBoard(o BoardOptions) *Board {
 	now := o.Now()
 	b := &Board{
 		o: o, changed: make(chan struct{}, 1), entries: map[netip.Addr][]*entry{}, waiting: map[netip.Addr]bool{},
-		freezes: [2]freeze{{mark: now}, {mark: now}}, step: now, wall: o.Wall(), wallAt: now,
+		freezes: [either]freeze{{mark: now}, {mark: now}}, step: now, wall: o.Wall(), wallAt: now,
 	}
 	for _, r := range o.Rows {
 		e := b.entry(r.Key())
@@ -137,16 +125,18 @@ func (b *Board) Watch(reg *zones.Registry) {
 	b.refids = map[uint32]int{}
 	warm := 0
 	b.unheard = 0
-	for _, m := range reg.Members {
+	for i := range reg.Members {
+		m := &reg.Members[i]
 		if m.State == zones.Off {
 			continue
 		}
-		b.hosts = append(b.hosts, host{m.Name, m.Site, m.Addresses, slices.ContainsFunc(m.Addresses, own), m.Paused, m.Smear})
+		b.hosts = append(b.hosts, host{Member: m, own: slices.ContainsFunc(m.Addresses, own)})
 		for _, a := range m.Addresses {
-			v := &verdict{since: now.Round(0), host: len(b.hosts) - 1, servable: m.Servable(), paused: m.Paused}
+			v := &verdict{since: now.Round(0)}
 			if was := old[a]; was != nil {
-				v.standing, v.early, v.since = was.standing, was.early, was.since
+				*v = *was
 			}
+			v.host = len(b.hosts) - 1
 			b.watched[a] = v
 			if id := refIDOf(a); id != 0 {
 				b.refids[id] = v.host
@@ -160,6 +150,12 @@ func (b *Board) Watch(reg *zones.Registry) {
 			}
 		}
 	}
+	for _, r := range b.references {
+		if b.watched[r.addr] == nil {
+			m := &zones.Member{Addresses: []netip.Addr{r.addr}}
+			b.hosts = append(b.hosts, host{Member: m, own: own(r.addr), reference: true})
+		}
+	}
 	b.trusted = b.trusted || b.unheard == 0 || 2*warm > len(b.watched)
 	b.settle(now)
 	for a, v := range b.watched {
@@ -167,7 +163,8 @@ func (b *Board) Watch(reg *zones.Registry) {
 			b.resume(a, v)
 		}
 	}
-	b.signal()
+	b.moved = true
+	b.tell()
 }
 
 // resume dates a restored verdict from when it first stood: a restart is no
@@ -185,12 +182,12 @@ func (b *Board) resume(a netip.Addr, v *verdict) {
 func (b *Board) Record(s Sample) Row {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now, was := b.o.Now(), b.state()
+	now := b.o.Now()
 	s.Vantage = b.o.Vantage
 	e := b.entry(Key{s.Addr, s.Vantage})
 	v := b.watched[s.Addr]
 	first := e.heard.IsZero()
-	b.unsmear(&s, v != nil && b.hosts[v.host].smears)
+	b.unsmear(&s, v != nil && b.hosts[v.host].Smear)
 	e.row.Sample, e.heard = s, now
 	b.stepped(now)
 	refers := false
@@ -210,17 +207,17 @@ func (b *Board) Record(s Sample) Row {
 			e.row.Sample = s
 		}
 	}
-	h := held{Sample: s, at: now, suspect: suspectOf(s, b.profile)}
-	e.held = append(e.held, h)
+	suspect := suspectOf(s, b.profile)
+	e.held = append(e.held, held{Sample: s, at: now, suspect: suspect})
 	// A good check sows no doubt, so most cost no look at all the others.
-	if b.state().frozen != [2]bool{} || first || refers || h.suspect != nobody || len(b.waiting) > 0 {
+	if b.state().frozen != [either]bool{} || first || refers || suspect != nobody || len(b.waiting) > 0 {
 		b.doubt(now, false)
 	}
 	b.release(e, now)
 	if e.row.Reached && !b.reached {
 		b.settle(now)
 	}
-	b.tell(was)
+	b.tell()
 	return e.row
 }
 
@@ -242,8 +239,8 @@ func (b *Board) Run(ctx context.Context) error {
 func (b *Board) tick() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now, was := b.o.Now(), b.state()
+	now := b.o.Now()
 	b.doubt(now, true)
 	b.settle(now)
-	b.tell(was)
+	b.tell()
 }

@@ -71,12 +71,13 @@ func (b *Board) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.state()
-	st := Status{Frozen: s.frozen == [2]bool{true, true}, Warning: cmp.Or(b.freezes[0].why, b.freezes[1].why), Truth: truth}
+	st := Status{Frozen: s.frozen == [either]bool{true, true}, Warning: cmp.Or(b.freezes[0].why, b.freezes[1].why), Truth: truth}
 	in := false
 	for _, v := range b.watched {
+		servable := b.hosts[v.host].Servable()
 		st.Booting = st.Booting || v.early
-		in = in || v.servable && v.standing == zones.In
-		st.Resort = st.Resort || v.servable && v.standing == zones.Resort
+		in = in || servable && v.standing == zones.In
+		st.Resort = st.Resort || servable && v.standing == zones.Resort
 	}
 	st.Resort = st.Resort && !in
 	if s.unvouched {

@@ -22,57 +22,47 @@ func (b *Board) doubt(now time.Time, must bool) {
 	b.stepped(now)
 	hosts := b.voters(now)
 	b.quiet = b.quietSites(hosts)
-	clock, upTo := b.clockDoubt(hosts, now)
-	b.vouched.clock = upTo
-	down, network := networkVote(hosts, now)
+	clock, right := b.clockDoubt(hosts, now)
+	down, up := networkVote(hosts, now)
 	for f := range b.freezes {
-		b.freezes[f].set(cmp.Or(down[f], clock), now)
-		b.vouched.network[f] = later(network[f], now.Add(-b.fresh()))
+		b.freezes[f].set(cmp.Or(clock, down[f]), now)
+		b.freezes[f].vouched = [...]time.Time{ourClock: right, ourNetwork: later(up[f], now.Add(-b.fresh()))}
 	}
 	for a := range b.waiting {
 		b.release(b.find(Key{a, b.o.Vantage}), now)
 	}
 }
 
-// voters boils the fresh checks of each host down, and then of the references
-// that are not members too.
+// voters boils the fresh checks of each host down.
 func (b *Board) voters(now time.Time) []voter {
-	hosts := make([]voter, len(b.hosts), len(b.hosts)+len(b.references))
-	for i, h := range b.hosts {
-		hosts[i].mute = h.own || h.paused // its clock is ours; or whatever happens to it is meant
-		for _, a := range h.addrs {
-			b.listen(&hosts[i], a, now)
-		}
+	voters := make([]voter, len(b.hosts))
+	for i := range b.hosts {
+		voters[i] = b.voter(i, now)
 	}
-	for _, r := range b.references {
-		if b.watched[r.addr] == nil {
-			v := voter{reference: true}
-			b.listen(&v, r.addr, now)
-			hosts = append(hosts, v)
-		}
-	}
-	return hosts
+	return voters
 }
 
-// listen adds the fresh check of an address to its host's.
-func (b *Board) listen(v *voter, a netip.Addr, now time.Time) {
-	v.path[family(a)].asked = true
-	if e := b.find(Key{a, b.o.Vantage}); e != nil && b.isFresh(e, now) {
-		v.hear(&e.row.Sample, family(a), e.heard)
+func (b *Board) voter(i int, now time.Time) voter {
+	v := voter{host: b.hosts[i]}
+	for _, a := range v.Addresses {
+		v.path[family(a)].asked, v.path[either].asked = true, true
+		if e := b.find(Key{a, b.o.Vantage}); e != nil && b.isFresh(e, now) {
+			v.hear(&e.row.Sample, family(a), e.heard)
+		}
 	}
+	return v
 }
 
 // quietSites returns the sites of which more than half of those that are In, and
 // two at least, do not answer: they would all be out at once.
 func (b *Board) quietSites(hosts []voter) map[string]bool {
 	in, silent := map[string]int{}, map[string]int{}
-	for i, h := range b.hosts {
-		for _, a := range h.addrs {
-			if v := b.watched[a]; v.standing == zones.In && v.servable {
-				in[h.site]++
-				if hosts[i].silent() {
-					silent[h.site]++
-				}
+	for i := range hosts {
+		h := &hosts[i]
+		for _, a := range h.Addresses {
+			if v := b.watched[a]; v != nil && v.standing == zones.In && h.Servable() {
+				in[h.Site]++
+				silent[h.Site] += truth(h.silent())
 				break
 			}
 		}
@@ -136,11 +126,13 @@ func (b *Board) clock(a netip.Addr, now time.Time) time.Duration {
 	return b.freezes[family(a)].clock(now)
 }
 
-// freeze says why the scores of one family stand.
+// freeze says why the scores of one family stand, and while they move, which
+// checks that are not good may count.
 type freeze struct {
 	why     string        // "" when they move
 	elapsed time.Duration // time they moved, up to mark
 	mark    time.Time
+	vouched [3]time.Time // by suspect: up to when it is not to blame
 }
 
 func (f *freeze) set(why string, now time.Time) {
@@ -183,27 +175,23 @@ func (b *Board) keep(r Row) {
 
 // state is what Changed watches besides the Standings.
 type state struct {
-	frozen             [2]bool // by family
+	frozen             [either]bool // by family
 	unvouched, trusted bool
 }
 
 func (b *Board) state() state {
-	s := state{frozen: [2]bool{b.freezes[0].why != "", b.freezes[1].why != ""}, trusted: b.trusted}
-	s.unvouched = s.frozen == [2]bool{} && b.votes < 3 && len(b.references) == 0 && b.unheard == 0 && len(b.watched) > 0
+	s := state{frozen: [either]bool{b.freezes[0].why != "", b.freezes[1].why != ""}, trusted: b.trusted}
+	s.unvouched = s.frozen == [either]bool{} && b.votes < 3 && len(b.references) == 0 && b.unheard == 0 && len(b.watched) > 0
 	return s
 }
 
-// tell signals if anything changed since was.
-func (b *Board) tell(was state) {
-	if b.moved || was != b.state() {
-		b.signal()
-	}
-}
-
-func (b *Board) signal() {
-	b.moved = false
-	select {
-	case b.changed <- struct{}{}:
-	default:
+// tell signals if anything changed since it last did.
+func (b *Board) tell() {
+	if s := b.state(); b.moved || s != b.told {
+		b.moved, b.told = false, s
+		select {
+		case b.changed <- struct{}{}:
+		default:
+		}
 	}
 }

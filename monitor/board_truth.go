@@ -22,45 +22,12 @@ func refIDOf(a netip.Addr) uint32 {
 	return binary.BigEndian.Uint32(sum[:])
 }
 
-// drift is how much two clocks may part in a second and still be good.
-const drift = 15e-6
-
 // Truth returns what the fresh answers of the hosts say of one another.
 func (b *Board) Truth() Truth {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var ws []witness
-	now, index := b.o.Now(), map[int]int{} // by host
-	for i := range b.hosts {
-		if s, at := b.speaks(i, now); s != nil {
-			index[i] = len(ws)
-			slack := claimSlack + time.Duration(drift*float64(now.Sub(at)))
-			ws = append(ws, witness{b.hosts[i].name, s.Offset, max(0, s.RootDistance) + slack, s.Leap, s.Stratum, s.RefID, -1, b.hosts[i].smears && b.smearing(s.Time)})
-		}
-	}
-	for i := range ws {
-		if host, ok := b.refids[ws[i].refid]; ok && ws[i].stratum > 1 {
-			if j, heard := index[host]; heard && j != i {
-				ws[i].follows = j
-			}
-		}
-	}
-	return weigh(ws)
-}
-
-// speaks returns the fresh valid answer of a host with the smallest root
-// distance, and when it came; nil for none.
-func (b *Board) speaks(host int, now time.Time) (best *Sample, at time.Time) {
-	for _, a := range b.hosts[host].addrs {
-		e := b.find(Key{a, b.o.Vantage})
-		if e == nil || !b.isFresh(e, now) || !valid(&e.row.Sample) || b.hosts[host].paused {
-			continue
-		}
-		if best == nil || e.row.RootDistance < best.RootDistance {
-			best, at = &e.row.Sample, e.heard
-		}
-	}
-	return best, at
+	now := b.o.Now()
+	return weigh(b.voters(now), b.refids, now, b.o.Smeared != nil && b.o.Smeared(b.o.Wall(), 0) != 0)
 }
 
 // loop tells of a sample whose member hangs on itself, by way of other members
@@ -77,8 +44,8 @@ func (b *Board) loop(s *Sample, host int, now time.Time) string {
 		case up == host:
 			return "follows " + strings.Join(path, ", which follows ") + ", which follows it"
 		}
-		path = append(path, b.hosts[up].name)
-		next, _ = b.speaks(up, now)
+		path = append(path, b.hosts[up].Name)
+		next = b.voter(up, now).best
 	}
 	return ""
 }

@@ -15,47 +15,6 @@ import (
 // as good as theirs; no step of a score turns on 10 ms.
 const slack = 10 * time.Millisecond
 
-// voter is one host as it bears on whether this vantage is to be trusted: its
-// fresh checks from here, boiled down.
-type voter struct {
-	mute      bool    // what it does says nothing of us
-	reference bool    // not a member: it has no vote on the clock, but a path
-	path      [2]path // by family
-
-	heard            time.Time // when its vote came, or if it has none its last check
-	valid            bool      // there is a valid answer; of several, the one with the smallest root distance:
-	offset, distance time.Duration
-}
-
-// hear adds a fresh sample of an address of the host, which came at that time.
-func (v *voter) hear(s *Sample, family int, at time.Time) {
-	v.path[family].hear(s, at)
-	switch {
-	case valid(s) && (!v.valid || s.RootDistance < v.distance):
-		v.valid, v.offset, v.distance, v.heard = true, s.Offset, s.RootDistance, at
-	case !v.valid:
-		v.heard = later(v.heard, at)
-	}
-}
-
-// valid reports whether a sample says what time its member has.
-func valid(s *Sample) bool {
-	return s.Outcome == Answered && s.Invalid == "" && s.Kiss == "" && s.Leap != 3 &&
-		s.Stratum > 0 && s.Stratum < 16 && s.RootDistance <= 1500*time.Millisecond
-}
-
-// off tells on which side of this voter our clock is off, as far as its interval
-// tells: 0 ahead of it, 1 on neither, 2 behind it.
-func (v *voter) off() int {
-	switch {
-	case v.offset.Abs() <= v.distance+slack:
-		return 1
-	case v.offset > 0:
-		return 2
-	}
-	return 0
-}
-
 // poll counts votes on the clock of this host, by off. One vote a host, so that
 // a wrong member with two addresses does not vote twice.
 type poll [3]int
@@ -76,21 +35,21 @@ func (p *poll) lost(more int) bool {
 func clockVote(hosts []voter, now time.Time) (why string, votes int, upTo time.Time) {
 	var voters []*voter
 	for i := range hosts {
-		if h := &hosts[i]; !h.mute && !h.reference {
+		if h := &hosts[i]; !h.mute() && !h.reference {
 			voters = append(voters, h)
 		}
 	}
-	slices.SortFunc(voters, func(x, y *voter) int { return y.heard.Compare(x.heard) })
+	slices.SortFunc(voters, func(x, y *voter) int { return y.spoke().Compare(x.spoke()) })
 	var p poll
 	least := [3]time.Duration{math.MaxInt64, 0, math.MaxInt64}
 	for i, v := range voters {
 		if p.lost(len(voters) - i) {
-			now = v.heard // until this one has spoken, too
+			now = v.spoke() // until this one has spoken, too
 		}
-		if v.valid {
+		if v.best != nil {
 			side := v.off()
 			p[side]++
-			least[side] = min(least[side], v.offset.Abs())
+			least[side] = min(least[side], v.best.Offset.Abs())
 		}
 	}
 	if !p.lost(0) {
@@ -115,4 +74,17 @@ func ownAddrs() func(netip.Addr) bool {
 		}
 	}
 	return func(a netip.Addr) bool { return a.IsLoopback() || own[a.Unmap().WithZone("")] }
+}
+
+// saysSmear reports whether a reference identifier says that its clock spreads a leap
+// second now: as ntpd shows it while it does, and timepool's responder.
+func saysSmear(refid uint32) bool { return refid>>24 == 254 }
+
+// unsmear takes from the offset of a sample what a leap second adds to it, where
+// its member is declared to smear or says so itself. What is left is judged,
+// shown and kept.
+func (b *Board) unsmear(s *Sample, declared bool) {
+	if b.o.Smeared != nil && valid(s) && (declared || saysSmear(s.RefID)) {
+		s.Offset -= b.o.Smeared(s.Time, s.Offset)
+	}
 }

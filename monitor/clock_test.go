@@ -6,20 +6,25 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/timepool/timepool/zones"
 )
 
 func voters(samples ...Sample) (hosts []voter) {
 	for _, s := range samples {
-		var v voter
+		v := nobodyYet()
 		v.tell(s)
 		hosts = append(hosts, v)
 	}
 	return hosts
 }
 
+// nobodyYet is a host that was not heard.
+func nobodyYet() voter { return voter{host: host{Member: &zones.Member{}}} }
+
 // tell is a check of an IPv4 address of the host.
 func (v *voter) tell(s Sample) {
-	v.path[0].asked = true
+	v.path[0].asked, v.path[either].asked = true, true
 	v.hear(&s, 0, testEpoch)
 }
 
@@ -58,20 +63,20 @@ func TestClockOff(t *testing.T) {
 		}
 	}
 	own := voters(off(time.Second), off(time.Second), off(time.Second))
-	own[0].mute = true
+	own[0].own = true
 	if why, votes, _ := clockVote(own, testEpoch); why != "" || votes != 2 {
 		t.Errorf("this host's own address voted: %q %d", why, votes)
 	}
 }
 
 func TestOneHostHasOneVote(t *testing.T) {
-	var v voter
+	v := nobodyYet()
 	for _, s := range []Sample{wide(time.Second, 100*time.Millisecond), wide(2*time.Second, 50*time.Millisecond), wide(3*time.Second, 500*time.Millisecond)} {
 		v.tell(s)
 	}
 	why, votes, _ := clockVote(append(voters(good(), good()), v), testEpoch)
-	if why != "" || votes != 3 || v.offset != 2*time.Second {
-		t.Errorf("%q %d %v", why, votes, v.offset)
+	if why != "" || votes != 3 || v.best.Offset != 2*time.Second {
+		t.Errorf("%q %d %v", why, votes, v.best.Offset)
 	}
 }
 

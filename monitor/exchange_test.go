@@ -256,7 +256,7 @@ func FuzzExchange(f *testing.F) {
 		if len(b) >= 48 && (s.Outcome != Answered || s.Stratum != b[1] || s.Leap != b[0]>>6 || s.RefID != binary.BigEndian.Uint32(b[12:])) {
 			t.Errorf("%+v from % x", s, b)
 		}
-		step, limit, why := Judge(s, zones.NTPPool())
+		step, limit, _, why := Judge(s, zones.NTPPool())
 		if !(step >= -10 && step <= 1) || math.IsNaN(limit) || why == "" {
 			t.Errorf("step %v cap %v %q for %+v", step, limit, why, s)
 		}

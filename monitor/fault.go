@@ -32,22 +32,6 @@ var faultWords = map[Fault]string{
 	LocalFault:     "another vantage finds it good, so look at the way there",
 }
 
-// faultOf names what was wrong with a check that was not good; unsound is
-// whether Judge found the offset not worth looking at.
-func faultOf(s Sample, unsound bool) Fault {
-	switch {
-	case s.Outcome == Silent:
-		return SilentFault
-	case s.Kiss == "RATE" || s.Kiss == "DENY" || s.Kiss == "RSTR":
-		return LimitedFault
-	case s.Kiss != "", s.Stratum == 0, s.Stratum == 16, s.Leap == 3:
-		return Unsynchronised
-	case unsound && s.Invalid == "":
-		return FarFault
-	}
-	return WrongFault
-}
-
 // fault names what is wrong as the vantage here sees it.
 func (m Merged) fault(here string) Fault {
 	bad := m.any(func(r Aged) bool { return r.Vantage == here && r.Fault != "" })

@@ -32,41 +32,35 @@ func suspectOf(s Sample, p zones.Profile) suspect {
 	if s.Outcome == Silent {
 		return ourNetwork
 	}
-	step, limit, _ := Judge(s, p)
+	step, limit, fault, _ := Judge(s, p)
 	s.Offset = 0
-	if right, unlimited, _ := Judge(s, p); s.Outcome == Answered && step < GoodStep && (right > step || unlimited > limit) {
+	if right, unlimited, _, _ := Judge(s, p); fault != "" && (right > step || unlimited > limit) {
 		return ourClock
 	}
 	return nobody
 }
 
-// vouched says up to which moment checks that are not good may count.
-type vouched struct {
-	clock   time.Time
-	network [2]time.Time // by family
-}
-
 // waits reports whether the oldest check held of the entry has yet to wait.
 func (b *Board) waits(e *entry) bool {
-	h, f, v := &e.held[0], family(e.row.Addr), b.watched[e.row.Addr]
+	h, v := &e.held[0], b.watched[e.row.Addr]
 	switch {
 	case b.stands(e.row.Addr), h.suspect == nobody:
 		return false
-	case h.suspect == ourClock:
-		return h.at.After(b.vouched.clock)
-	case h.at.After(b.vouched.network[f]):
+	case h.at.After(b.freezes[family(e.row.Addr)].vouched[h.suspect]):
 		return true
+	case h.suspect == ourClock:
+		return false
 	}
 	// Most of a site silent at once is the path more often than the clocks. One
 	// that was measured wrong has no such grace.
-	h.again = v != nil && (h.again || v.standing == zones.In && !e.row.Wrong && b.quiet[b.hosts[v.host].site])
+	h.again = v != nil && (h.again || v.standing == zones.In && !e.row.Wrong && b.quiet[b.hosts[v.host].Site])
 	return h.again && len(e.held) == 1
 }
 
 // stands reports whether no check of the address counts now.
 func (b *Board) stands(a netip.Addr) bool {
 	v := b.watched[a]
-	return b.freezes[family(a)].why != "" || v != nil && v.paused
+	return b.freezes[family(a)].why != "" || v != nil && b.hosts[v.host].Paused
 }
 
 // release lets checks of the entry count, oldest first, until one has to wait.

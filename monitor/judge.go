@@ -37,32 +37,35 @@ const (
 const lastStratum = 10
 
 // Judge says what one check is worth: the step it adds to a score, the cap on
-// the score after it (+Inf: none), and why in one line for people. The rules
-// stand in the order of the NTP Pool's, the first that matches wins; an offset
-// beyond the last band caps whatever rule matched, as long as the answer had an
-// offset. An Unmeasured sample has step 0 and means nothing: use Next, which
-// leaves the score alone.
-func Judge(s Sample, p zones.Profile) (step, limit float64, why string) {
+// the score after it (+Inf: none), what is wrong ("": the check is good), and why
+// in one line for people. The rules stand in the order of the NTP Pool's, the
+// first that matches wins; an offset beyond the last band caps whatever rule
+// matched, as long as the answer had an offset. An Unmeasured sample has step 0
+// and means nothing: use Next, which leaves the score alone.
+func Judge(s Sample, p zones.Profile) (step, limit float64, fault Fault, why string) {
 	none := math.Inf(1)
 	switch {
 	case s.Outcome == Unmeasured:
-		return 0, none, tell("not measured", s.Err)
+		return 0, none, "", tell("not measured", s.Err)
 	case s.Outcome == Silent && s.Err == timedOut:
-		return stepSilent, none, "no answer"
+		return stepSilent, none, SilentFault, "no answer"
 	case s.Outcome == Silent:
-		return stepSilent, none, tell("no answer", s.Err)
+		return stepSilent, none, SilentFault, tell("no answer", s.Err)
 	case s.Kiss == "RATE":
-		return stepRate, none, "kiss code RATE"
+		return stepRate, none, LimitedFault, "kiss code RATE"
 	case s.Kiss == "DENY" || s.Kiss == "RSTR":
-		return stepDeny, capDeny, "kiss code " + s.Kiss
+		return stepDeny, capDeny, LimitedFault, "kiss code " + s.Kiss
 	case s.Kiss != "":
-		return stepUnsound, none, "kiss code " + s.Kiss
+		return stepUnsound, none, Unsynchronised, "kiss code " + s.Kiss
 	}
 	step, limit = clockStep(s, p)
-	if why = unsound(s, p); why != "" {
-		return stepUnsound, limit, why
+	switch fault, why = unsound(s, p); {
+	case fault != "":
+		return stepUnsound, limit, fault, why
+	case step < GoodStep:
+		fault = WrongFault
 	}
-	return step, limit, "offset " + signed(s.Offset)
+	return step, limit, fault, "offset " + signed(s.Offset)
 }
 
 // clockStep returns the step for an offset and the cap that comes with it. Of the
@@ -89,30 +92,28 @@ func Next(score float64, s Sample, p zones.Profile) float64 {
 	if s.Outcome == Unmeasured {
 		return score
 	}
-	step, limit, _ := Judge(s, p)
+	step, limit, _, _ := Judge(s, p)
 	return max(WorstScore, min(score*keep+step, limit, BestScore))
 }
 
 // unsound returns why the offset of an answer is not worth looking at, "" when
 // it is.
-func unsound(s Sample, p zones.Profile) string {
+func unsound(s Sample, p zones.Profile) (Fault, string) {
 	switch {
-	case s.Stratum == 0:
-		return "stratum 0 (unsynchronised)"
-	case s.Stratum == 16:
-		return "stratum 16 (unsynchronised)"
-	case s.Stratum > lastStratum:
-		return fmt.Sprintf("stratum %d", s.Stratum)
+	case s.Stratum == 0 || s.Stratum == 16:
+		return Unsynchronised, fmt.Sprintf("stratum %d (unsynchronised)", s.Stratum)
 	case s.Leap == 3:
-		return "leap 3: clock not synchronised"
+		return Unsynchronised, "leap 3: clock not synchronised"
+	case s.Stratum > lastStratum:
+		return FarFault, fmt.Sprintf("stratum %d", s.Stratum)
 	case s.Invalid != "":
-		return s.Invalid
+		return WrongFault, s.Invalid
 	case s.RootDistance > p.MaxRootDistance:
-		return "root distance " + length(s.RootDistance)
+		return FarFault, "root distance " + length(s.RootDistance)
 	case int(s.Stratum) > p.MaxStratum && s.Offset.Abs() <= far:
-		return fmt.Sprintf("stratum %d", s.Stratum)
+		return FarFault, fmt.Sprintf("stratum %d", s.Stratum)
 	}
-	return ""
+	return "", ""
 }
 
 // tell joins what happened with its cause, where one is known.

@@ -36,7 +36,7 @@ func TestStepsSettle(t *testing.T) {
 	} {
 		for _, sign := range []int{1, -1} {
 			s := offBy(time.Duration(sign*tt.ms) * time.Millisecond)
-			step, limit, _ := Judge(s, p)
+			step, limit, _, _ := Judge(s, p)
 			if !near(step, tt.step, 1e-9) {
 				t.Errorf("%d ms: step %v, want %v", sign*tt.ms, step, tt.step)
 			}
@@ -150,7 +150,7 @@ func TestJudgeRules(t *testing.T) {
 		{with(func(s *Sample) { s.Invalid = "sent before it received" }), -4, none, "sent before it received"},
 		{with(func(s *Sample) { s.Invalid = "no reference time"; s.Offset = time.Minute }), -4, -20, "no reference time"},
 	} {
-		step, limit, why := Judge(tt.s, zones.NTPPool())
+		step, limit, _, why := Judge(tt.s, zones.NTPPool())
 		if !near(step, tt.step, 1e-12) || limit != tt.limit || why != tt.why {
 			t.Errorf("%+v:\n got %v %v %q\nwant %v %v %q", tt.s, step, limit, why, tt.step, tt.limit, tt.why)
 		}
@@ -189,7 +189,7 @@ func TestLAN(t *testing.T) {
 		{2 * time.Second, 800 * ms, -2}, // nor this
 	} {
 		for _, sign := range []time.Duration{1, -1} {
-			step, limit, why := Judge(over(tt.rtt, sign*tt.offset), zones.LAN())
+			step, limit, _, why := Judge(over(tt.rtt, sign*tt.offset), zones.LAN())
 			if !near(step, tt.step, 1e-9) || !math.IsInf(limit, 1) {
 				t.Errorf("%v over %v: step %v, cap %v, want %v (%s)", sign*tt.offset, tt.rtt, step, limit, tt.step, why)
 			}
@@ -214,13 +214,13 @@ func TestProfilesNeverBeatTheNTPPool(t *testing.T) {
 		}
 		s := over(span("round trip"), span("offset"))
 		s.Stratum = rapid.Uint8Range(0, 16).Draw(t, "stratum")
-		step, limit, _ := Judge(s, p)
-		most, bound, _ := Judge(s, zones.NTPPool())
+		step, limit, _, _ := Judge(s, p)
+		most, bound, _, _ := Judge(s, zones.NTPPool())
 		if step > most || limit > bound {
 			t.Fatalf("step %v, cap %v where the NTP Pool has %v and %v", step, limit, most, bound)
 		}
 		s.Offset += span("more")
-		if worse, _, _ := Judge(s, p); worse > step+1e-12 {
+		if worse, _, _, _ := Judge(s, p); worse > step+1e-12 {
 			t.Fatalf("%v more than %v for less", worse, step)
 		}
 	})
@@ -248,7 +248,7 @@ func TestProfileLimits(t *testing.T) {
 	far := offBy(0)
 	far.RootDistance = 21 * time.Millisecond
 	for s, want := range map[*Sample]float64{ptr(offBy(0)): 1, ptr(atStratum(3)): 1, ptr(atStratum(4)): -4, &far: -4} {
-		if step, _, why := Judge(*s, p); step != want {
+		if step, _, _, why := Judge(*s, p); step != want {
 			t.Errorf("stratum %d, root distance %v: step %v (%s), want %v", s.Stratum, s.RootDistance, step, why, want)
 		}
 	}
@@ -268,7 +268,7 @@ func TestNextProperties(t *testing.T) {
 		}
 		score := rapid.Float64Range(WorstScore, BestScore).Draw(t, "score")
 		p := zones.NTPPool()
-		step, limit, why := Judge(s, p)
+		step, limit, _, why := Judge(s, p)
 		next := Next(score, s, p)
 		switch {
 		case next < WorstScore || next > BestScore || next > limit:
@@ -281,7 +281,7 @@ func TestNextProperties(t *testing.T) {
 			t.Fatalf("offset %v counts as good", s.Offset)
 		}
 		s.Offset = -s.Offset
-		if other, l, _ := Judge(s, p); other != step || l != limit {
+		if other, l, _, _ := Judge(s, p); other != step || l != limit {
 			t.Fatalf("step %v for %v and %v for its negative", step, -s.Offset, other)
 		}
 	})

@@ -24,6 +24,8 @@ func over6(hosts []voter) []voter {
 func dual(four, six []voter) []voter {
 	for i := range four {
 		four[i].path[1] = six[i].path[0]
+		p, over6 := &four[i].path[either], six[i].path[either]
+		p.answered, p.silent, p.unmeasured = p.answered || over6.answered, p.silent || over6.silent, p.unmeasured || over6.unmeasured
 	}
 	return four
 }
@@ -32,15 +34,17 @@ func TestNetworkDown(t *testing.T) {
 	both, half, own := voters(mute()), voters(mute(), mute()), voters(mute(), good())
 	both[0].tell(mute())
 	half[0].tell(good())
-	own[1].mute = true
+	own[1].own = true
 	reference := voters(mute(), mute(), good())
 	reference[2].reference = true
+	unheard := nobodyYet()
+	unheard.path[0].asked, unheard.path[either].asked = true, true
 	for _, c := range []struct {
 		name  string
 		hosts []voter
 		down  string
 	}{
-		{"nothing fresh", []voter{{}, {}}, ""},
+		{"nothing fresh", []voter{unheard, unheard}, ""},
 		{"one host", voters(mute()), ""},
 		{"one host, two addresses", both, ""},
 		{"two hosts", voters(mute(), mute()), "both"},
@@ -51,7 +55,7 @@ func TestNetworkDown(t *testing.T) {
 		{"IPv4-only node, one IPv4 host dead", append(voters(mute()), over6(voters(unmeasured(), unmeasured()))...), ""},
 		{"IPv4-only node, all IPv4 hosts dead", append(voters(mute(), mute()), over6(voters(unmeasured()))...), "both"},
 		{"nothing can be sent", voters(unmeasured(), unmeasured()), "both"},
-		{"the first of three, and no route there", append(voters(unmeasured()), voter{}, voter{}), ""},
+		{"the first of three, and no route there", append(voters(unmeasured()), unheard, unheard), ""},
 		{"two hosts over different families", append(voters(mute()), over6(voters(mute()))...), "both"},
 		{"IPv6 is a black hole", dual(voters(good(), good(), mute()), voters(mute(), mute(), mute())), "IPv6"},
 		{"IPv4 is a black hole", append(voters(mute(), mute()), over6(voters(good()))...), "IPv4"},
@@ -76,13 +80,14 @@ func TestNetworkVouches(t *testing.T) {
 		var hosts []voter
 		want, all := time.Time{}, now
 		for range rapid.IntRange(0, 9).Draw(t, "hosts") {
-			v := voter{mute: rapid.Bool().Draw(t, "mute")}
+			v := nobodyYet()
+			v.own = rapid.Bool().Draw(t, "own")
 			v.path[0].asked = true
 			if rapid.Bool().Draw(t, "heard") {
 				v.path[0].heard = testEpoch.Add(time.Duration(rapid.IntRange(0, 9).Draw(t, "at")) * time.Second)
 				v.path[0].answered = rapid.Bool().Draw(t, "answered")
 			}
-			if hosts = append(hosts, v); v.mute {
+			if hosts = append(hosts, v); v.own {
 				continue
 			}
 			if v.path[0].answered && v.path[0].heard.After(want) {
@@ -139,6 +144,26 @@ func TestBoardLosesIPv6(t *testing.T) {
 		round(good(), good(), good(), good(), good())
 		if s := b.Status(); s.Warning != "" {
 			t.Errorf("not thawed: %+v", s)
+		}
+	})
+}
+
+// Where IPv4 is lost and the clock is off, it is the clock that holds all scores.
+func TestBoardLosesIPv4AndItsClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := pool(3)
+		for i := range 3 {
+			reg.Members[i].Addresses = append(reg.Members[i].Addresses, netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(i)}))
+		}
+		b := newBoard(reg)
+		for i := range 3 {
+			b.Record(at(i, mute()))
+			s := at(i, off(time.Minute))
+			s.Addr = reg.Members[i].Addresses[1]
+			b.Record(s)
+		}
+		if s := b.Status(); !s.Frozen || !strings.Contains(s.Warning, "3 of 3 members have the clock of this node 1m0s or more behind") {
+			t.Errorf("%+v", s)
 		}
 	})
 }

@@ -64,7 +64,7 @@ func (f *field) record(s Sample) Row {
 	f.checks[s.Addr] = append(f.checks[s.Addr], s)
 	r := f.rows[s.Addr]
 	r.Sample, r.Score = s, Next(r.Score, s, zones.NTPPool())
-	if step, _, _ := Judge(s, zones.NTPPool()); step < GoodStep {
+	if step, _, _, _ := Judge(s, zones.NTPPool()); step < GoodStep {
 		r.Bad++
 	}
 	r.Reached = r.Reached || r.Score >= 10
@@ -493,7 +493,7 @@ func TestProberOverTheWire(t *testing.T) {
 			select {
 			case <-ctx.Done():
 			case s := <-samples:
-				switch step, _, _ := Judge(s, zones.NTPPool()); {
+				switch step, _, _, _ := Judge(s, zones.NTPPool()); {
 				case s.Addr == fra1 && step == 1:
 					seen["good"]++
 				case s.Addr == far && step == -4 && s.Offset > 59*time.Minute:

@@ -164,3 +164,28 @@ func TestBoardSeesItsClockStepped(t *testing.T) {
 		})
 	}
 }
+
+// A reference on this host always answers, and says nothing of the network.
+func TestOwnReferenceIsNoNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		loopback := netip.MustParseAddr("127.0.0.1")
+		b := NewBoard(BoardOptions{Vantage: "fra", Own: netip.Addr.IsLoopback, References: []netip.Addr{loopback}})
+		b.Watch(pool(3))
+		all := func(s Sample) {
+			own := at(0, good())
+			own.Addr = loopback
+			b.Record(own)
+			b.round(3, s)
+		}
+		for range 40 {
+			all(good())
+		}
+		for range 3 {
+			all(mute())
+		}
+		if s := b.Status(); !s.Frozen || !strings.Contains(s.Warning, "every member is silent") {
+			t.Errorf("%+v", s)
+		}
+		wantStandings(t, b, "in in in")
+	})
+}

@@ -116,7 +116,7 @@ func TestFaultsShowAsWhatTheyAre(t *testing.T) {
 			server := serveNTP(t, "127.0.0.1:0", func(q []byte) []byte { return answer(q) })
 			p := &Prober{Vantage: "fra", Samples: 3, Gap: time.Millisecond, Timeout: c.wait, Map: map[netip.Addr]netip.AddrPort{addr(1): c.relay.start(t, server)}}
 			s := p.Check(t.Context(), addr(1))
-			if step, _, why := Judge(s, zones.LAN()); !c.right(s, step) {
+			if step, _, _, why := Judge(s, zones.LAN()); !c.right(s, step) {
 				t.Errorf("%+v: step %v, %s", s, step, why)
 			}
 		})

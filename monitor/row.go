@@ -52,7 +52,7 @@ func (r Row) Earning() bool { return !r.Reached && r.Bad == 0 }
 //
 // The zero Row is an address that was never checked.
 func (r Row) After(s Sample, p zones.Profile, frozen bool) Row {
-	step, _, why := Judge(s, p)
+	step, _, fault, why := Judge(s, p)
 	r.Sample, r.Why, r.Frozen = s, why, frozen
 	r.Step, r.Good = 0, false
 	if frozen || s.Outcome == Unmeasured {
@@ -62,11 +62,8 @@ func (r Row) After(s Sample, p zones.Profile, frozen bool) Row {
 		r.First, r.Since = s.Time, s.Time
 	}
 	r.Checks++
-	r.Step, r.Good, r.Fault = step, step >= GoodStep, ""
-	if !r.Good {
-		r.Bad++
-		r.Fault = faultOf(s, unsound(s, p) != "")
-	}
+	r.Step, r.Good, r.Fault = step, fault == "", fault
+	r.Bad += truth(!r.Good)
 	if s.Outcome == Silent {
 		r.Missed++
 	} else {

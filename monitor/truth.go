@@ -20,52 +20,52 @@ type Truth struct {
 	Warnings     []string      `json:"warnings"`     // a line each
 }
 
-// witness is a host as it bears on the truth about time.
-type witness struct {
-	name             string
-	offset, distance time.Duration // its interval, seen from our clock
-	leap, stratum    uint8
-	refid            uint32
-	follows          int  // index of the witness that refid names; −1: none
-	smears           bool // now, as the registry says
-}
-
 // claimSlack widens every interval: by what hosts claim less than they are off.
 // ntpd takes the same (tos mindist).
 const claimSlack = time.Millisecond
 
-// weigh finds the truth among the witnesses.
-func weigh(ws []witness) Truth {
-	t := Truth{Witnesses: len(ws), Falsetickers: []string{}, Warnings: []string{}}
-	t.intersect(ws)
-	for _, w := range ws {
-		if t.Agree >= 3 && 2*t.Agree > len(ws) && (w.offset+w.distance < t.Low || w.offset-w.distance > t.High) {
-			t.Falsetickers = append(t.Falsetickers, w.name)
+// drift is how much two clocks may part in a second and still be good.
+const drift = 15e-6
+
+// weigh finds the truth among the members that have a valid answer. Those that
+// follow one another are told by refids, by which a host is known to others.
+func weigh(hosts []voter, refids map[uint32]int, now time.Time, smearing bool) Truth {
+	t := Truth{Falsetickers: []string{}, Warnings: []string{}}
+	var ws []*voter
+	clocks := map[string]bool{}
+	for i := range hosts {
+		if h := &hosts[i]; h.best != nil && !h.Paused && !h.reference {
+			ws = append(ws, h)
+			clocks[source(hosts, refids, i)] = true
 		}
 	}
-	clocks := map[string]bool{}
-	for i := range ws {
-		clocks[source(ws, i)] = true
+	t.Witnesses, t.Clocks = len(ws), len(clocks)
+	t.intersect(ws, now)
+	for _, w := range ws {
+		low, high := w.interval(now)
+		if t.Agree >= 3 && 2*t.Agree > len(ws) && (high < t.Low || low > t.High) {
+			t.Falsetickers = append(t.Falsetickers, w.Name)
+		}
 	}
-	t.Clocks = len(clocks)
 	for clock := range clocks {
 		if t.Clocks == 1 && t.Witnesses > 1 {
 			t.Warnings = append(t.Warnings, fmt.Sprintf("%d members, 1 clock: all of them hang on %s", t.Witnesses, clock))
 		}
 	}
-	t.leaps(ws)
+	t.leaps(ws, smearing)
 	return t
 }
 
 // intersect is Marzullo's algorithm: the span of time that most intervals share.
-func (t *Truth) intersect(ws []witness) {
+func (t *Truth) intersect(ws []*voter, now time.Time) {
 	type edge struct {
 		at    time.Duration
 		opens int // +1 or −1
 	}
 	var edges []edge
 	for _, w := range ws {
-		edges = append(edges, edge{w.offset - w.distance, 1}, edge{w.offset + w.distance, -1})
+		low, high := w.interval(now)
+		edges = append(edges, edge{low, 1}, edge{high, -1})
 	}
 	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(cmp.Compare(a.at, b.at), b.opens-a.opens) })
 	depth := 0
@@ -76,30 +76,35 @@ func (t *Truth) intersect(ws []witness) {
 	}
 }
 
-// source names the clock that the i-th witness hangs on in the end.
-func source(ws []witness, i int) string {
-	for range ws { // ends in a loop too
-		if ws[i].follows < 0 {
-			break
+// source names the clock that a host hangs on in the end.
+func source(hosts []voter, refids map[uint32]int, i int) string {
+	for range hosts { // ends in a loop too
+		s := hosts[i].best
+		up, known := refids[s.RefID]
+		switch {
+		case s.Stratum <= 1:
+			return hosts[i].Name
+		case known && up != i && hosts[up].best != nil:
+			i = up
+		case s.RefID == 0:
+			return hosts[i].Name
+		default:
+			return RefIDText(s.RefID, s.Stratum)
 		}
-		i = ws[i].follows
 	}
-	if ws[i].stratum <= 1 || ws[i].follows >= 0 || ws[i].refid == 0 {
-		return ws[i].name
-	}
-	return RefIDText(ws[i].refid, ws[i].stratum)
+	return hosts[i].Name
 }
 
 // leaps warns of announcements that disagree, and of a smeared leap second
 // beside a stepped one: before the day the one does not announce what the other
 // does.
-func (t *Truth) leaps(ws []witness) {
+func (t *Truth) leaps(ws []*voter, smearing bool) {
 	var says [4][]string // by leap indicator
 	var smears []string
 	for _, w := range ws {
-		says[w.leap&3] = append(says[w.leap&3], w.name)
-		if w.smears || saysSmear(w.refid) || w.refid == 0x7F7F01FF { // chronyd while it smooths time
-			smears = append(smears, w.name)
+		says[w.best.Leap&3] = append(says[w.best.Leap&3], w.Name)
+		if w.Smear && smearing || saysSmear(w.best.RefID) || w.best.RefID == 0x7F7F01FF { // chronyd while it smooths time
+			smears = append(smears, w.Name)
 		}
 	}
 	announce := slices.Concat(says[1], says[2])

@@ -16,28 +16,29 @@ import (
 
 const ms = time.Millisecond
 
-func testimony(name string, offset, distance time.Duration) witness {
-	return witness{name: name, offset: offset, distance: distance, stratum: 1, follows: -1}
+func testimony(name string, offset, distance time.Duration) voter {
+	s := Sample{Offset: offset, RootDistance: distance, Stratum: 1}
+	return voter{host: host{Member: &zones.Member{Name: name}}, best: &s, at: testEpoch}
 }
 
 func TestFalsetickers(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		ws    []witness
+		ws    []voter
 		agree int
 		liars []string
 	}{
 		{"nobody", nil, 0, nil},
-		{"one", []witness{testimony("a", 0, ms)}, 1, nil},
-		{"two that disagree", []witness{testimony("a", 0, ms), testimony("b", time.Second, ms)}, 1, nil},
-		{"two of three", []witness{testimony("a", 0, ms), testimony("b", time.Second, ms), testimony("c", ms, ms)}, 2, nil},
-		{"three of four", []witness{testimony("a", 0, ms), testimony("b", time.Second, ms), testimony("c", ms, ms), testimony("d", -ms, 2*ms)}, 3, []string{"b"}},
-		{"our own clock is off", []witness{testimony("a", time.Hour, ms), testimony("b", 0, ms), testimony("c", time.Hour+ms, ms), testimony("d", time.Hour, ms)}, 3, []string{"b"}},
-		{"far, but it says so", []witness{testimony("a", 0, ms), testimony("b", 90*ms, 100*ms), testimony("c", ms, ms), testimony("d", 0, ms)}, 4, nil},
-		{"half against half", []witness{testimony("a", 0, ms), testimony("b", 0, ms), testimony("c", 0, ms), testimony("d", time.Second, ms), testimony("e", time.Second, ms), testimony("f", time.Second, ms)}, 3, nil},
-		{"touching", []witness{testimony("a", 0, ms), testimony("b", 2*ms, ms), testimony("c", ms, ms)}, 3, nil},
+		{"one", []voter{testimony("a", 0, ms)}, 1, nil},
+		{"two that disagree", []voter{testimony("a", 0, ms), testimony("b", time.Second, ms)}, 1, nil},
+		{"two of three", []voter{testimony("a", 0, ms), testimony("b", time.Second, ms), testimony("c", ms, ms)}, 2, nil},
+		{"three of four", []voter{testimony("a", 0, ms), testimony("b", time.Second, ms), testimony("c", ms, ms), testimony("d", -ms, 2*ms)}, 3, []string{"b"}},
+		{"our own clock is off", []voter{testimony("a", time.Hour, ms), testimony("b", 0, ms), testimony("c", time.Hour+ms, ms), testimony("d", time.Hour, ms)}, 3, []string{"b"}},
+		{"far, but it says so", []voter{testimony("a", 0, ms), testimony("b", 90*ms, 100*ms), testimony("c", ms, ms), testimony("d", 0, ms)}, 4, nil},
+		{"half against half", []voter{testimony("a", 0, ms), testimony("b", 0, ms), testimony("c", 0, ms), testimony("d", time.Second, ms), testimony("e", time.Second, ms), testimony("f", time.Second, ms)}, 3, nil},
+		{"touching", []voter{testimony("a", 0, ms), testimony("b", 2*ms, ms), testimony("c", ms, ms)}, 3, nil},
 	} {
-		got := weigh(c.ws)
+		got := weigh(c.ws, map[uint32]int{1: 0, 2: 1}, testEpoch, false)
 		if got.Agree != c.agree || !slices.Equal(got.Falsetickers, c.liars) || got.Witnesses != len(c.ws) {
 			t.Errorf("%s: %+v, want %d and %v", c.name, got, c.agree, c.liars)
 		}
@@ -48,19 +49,19 @@ func TestFalsetickers(t *testing.T) {
 // called a falseticker.
 func TestIntersectionIsTheDeepest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var ws []witness
+		var ws []voter
 		for i := range rapid.IntRange(1, 12).Draw(t, "hosts") {
 			ws = append(ws, testimony(fmt.Sprint(i), time.Duration(rapid.IntRange(-9, 9).Draw(t, "offset"))*ms, time.Duration(rapid.IntRange(0, 5).Draw(t, "distance"))*ms))
 		}
 		holds := func(at time.Duration) (names []string) {
 			for _, w := range ws {
-				if (w.offset - at).Abs() <= w.distance {
-					names = append(names, w.name)
+				if low, high := w.interval(testEpoch); low <= at && at <= high {
+					names = append(names, w.Name)
 				}
 			}
 			return names
 		}
-		got, deepest := weigh(ws), 0
+		got, deepest := weigh(ws, nil, testEpoch, false), 0
 		for at := -15 * ms; at <= 15*ms; at += ms {
 			deepest = max(deepest, len(holds(at)))
 		}
@@ -77,29 +78,31 @@ func TestIntersectionIsTheDeepest(t *testing.T) {
 }
 
 func TestDiversityAndLeaps(t *testing.T) {
-	upstream := func(name string, refid uint32, follows int) witness {
-		return witness{name: name, stratum: 2, refid: refid, follows: follows}
+	upstream := func(name string, refid uint32) voter { // 1 names the first host, 2 the second
+		v := testimony(name, 0, ms)
+		v.best.Stratum, v.best.RefID = 2, refid
+		return v
 	}
-	leap := func(w witness, n uint8) witness { w.leap = n; return w }
+	leap := func(v voter, n uint8) voter { v.best.Leap = n; return v }
 	for _, c := range []struct {
 		name   string
-		ws     []witness
+		ws     []voter
 		clocks int
 		warn   string
 	}{
-		{"stratum 1 are clocks of their own", []witness{testimony("a", 0, ms), testimony("b", 0, ms)}, 2, ""},
-		{"one upstream", []witness{upstream("a", 0x0A000001, -1), upstream("b", 0x0A000001, -1)}, 1, "2 members, 1 clock: all of them hang on 10.0.0.1"},
-		{"by way of one another", []witness{upstream("a", 0x0A000001, -1), upstream("b", 1, 0), upstream("c", 2, 1)}, 1, "3 members, 1 clock"},
-		{"a loop is no endless one", []witness{upstream("a", 2, 1), upstream("b", 1, 0), upstream("c", 3, -1)}, 3, ""},
-		{"one alone", []witness{upstream("a", 0x0A000001, -1)}, 1, ""},
-		{"all announce", []witness{leap(testimony("a", 0, ms), 1), leap(testimony("b", 0, ms), 1)}, 2, ""},
-		{"some announce", []witness{leap(testimony("a", 0, ms), 1), testimony("b", 0, ms), testimony("c", 0, ms)}, 3, "leap second: 1 of 3 members announce it (a), b, c not"},
-		{"both ways", []witness{leap(testimony("a", 0, ms), 1), leap(testimony("b", 0, ms), 2)}, 2, "leap second: a announce a minute of 61 s, b one of 59 s"},
-		{"chronyd smears", []witness{upstream("a", 0x7F7F01FF, -1), testimony("b", 0, ms)}, 2, "leap second: a smear it now and 1 others do not"},
-		{"ntpd smears", []witness{upstream("a", 0xFE123456, -1), testimony("b", 0, ms)}, 2, "smear it now"},
-		{"all smear", []witness{upstream("a", 0xFE123456, -1), upstream("b", 0xFE123457, -1)}, 2, ""},
+		{"stratum 1 are clocks of their own", []voter{testimony("a", 0, ms), testimony("b", 0, ms)}, 2, ""},
+		{"one upstream", []voter{upstream("a", 0x0A000001), upstream("b", 0x0A000001)}, 1, "2 members, 1 clock: all of them hang on 10.0.0.1"},
+		{"by way of one another", []voter{upstream("a", 0x0A000001), upstream("b", 1), upstream("c", 2)}, 1, "3 members, 1 clock"},
+		{"a loop is no endless one", []voter{upstream("a", 2), upstream("b", 1), upstream("c", 3)}, 3, ""},
+		{"one alone", []voter{upstream("a", 0x0A000001)}, 1, ""},
+		{"all announce", []voter{leap(testimony("a", 0, ms), 1), leap(testimony("b", 0, ms), 1)}, 2, ""},
+		{"some announce", []voter{leap(testimony("a", 0, ms), 1), testimony("b", 0, ms), testimony("c", 0, ms)}, 3, "leap second: 1 of 3 members announce it (a), b, c not"},
+		{"both ways", []voter{leap(testimony("a", 0, ms), 1), leap(testimony("b", 0, ms), 2)}, 2, "leap second: a announce a minute of 61 s, b one of 59 s"},
+		{"chronyd smears", []voter{upstream("a", 0x7F7F01FF), testimony("b", 0, ms)}, 2, "leap second: a smear it now and 1 others do not"},
+		{"ntpd smears", []voter{upstream("a", 0xFE123456), testimony("b", 0, ms)}, 2, "smear it now"},
+		{"all smear", []voter{upstream("a", 0xFE123456), upstream("b", 0xFE123457)}, 2, ""},
 	} {
-		got := weigh(c.ws)
+		got := weigh(c.ws, map[uint32]int{1: 0, 2: 1}, testEpoch, false)
 		said := strings.Join(got.Warnings, "; ")
 		if got.Clocks != c.clocks || !strings.Contains(said, c.warn) || c.warn == "" && said != "" {
 			t.Errorf("%s: %d clocks, %q, want %d and %q", c.name, got.Clocks, said, c.clocks, c.warn)

@@ -79,7 +79,7 @@ func probeAll(ctx context.Context, profile zones.Profile, targets []netip.AddrPo
 				Map: map[netip.Addr]netip.AddrPort{target.Addr(): target},
 			}
 			s := p.Check(ctx, target.Addr())
-			step, _, why := monitor.Judge(s, profile)
+			step, _, _, why := monitor.Judge(s, profile)
 			results[i] = probed{
 				Address: target.String(), Offset: s.Offset, RTT: s.RTT, Stratum: s.Stratum, RefID: monitor.RefIDText(s.RefID, s.Stratum), Leap: s.Leap,
 				RootDistance: s.RootDistance, Lost: s.Lost, Good: step >= 0.5, Step: step, Why: why,
