@@ -27,7 +27,7 @@ type Atlas struct {
 // registry's sites in order, then the file's places as they first appear in it.
 func NewAtlas(r *Registry, g *GeoIP) *Atlas {
 	if g == nil {
-		g = &GeoIP{places: []Place{{}}, ranges: new(painting).seal()}
+		g = &GeoIP{places: []Place{{}}, ranges: newPainting().seal()}
 	}
 	a := &Atlas{
 		places: make([]Place, 1, len(r.Sites)+len(g.places)),
@@ -75,7 +75,7 @@ func siteRanges(sites []Site) families {
 	// By address, the shorter first: a network comes after those around it.
 	slices.SortStableFunc(claims, func(a, b claim) int { return a.network.Compare(b.network) })
 
-	painted := painting{}
+	painted := newPainting()
 	around := []claim{{}} // the networks around the current one, innermost last, on no network at all
 	leave := func() {
 		last := len(around) - 1

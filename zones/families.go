@@ -3,7 +3,6 @@ package zones
 import (
 	"encoding/binary"
 	"net/netip"
-	"slices"
 )
 
 // families has a value for every address of both families.
@@ -14,7 +13,43 @@ type families struct {
 
 // painting is families while they are painted, network by network: by ascending
 // address, and no network on another.
-type painting struct{ v4, v6 ranges }
+type painting struct {
+	v4, v6 brush
+	made   families
+}
+
+// brush paints one family. A run is done when another value begins past it, and
+// goes straight to where it is looked up.
+type brush struct {
+	k, low        uint64 // the address past which after begins; the last of all stands before the first
+	before, after uint16
+	done          func(k, low uint64, v uint16) // takes the end and the value of the next run
+}
+
+func newPainting() *painting {
+	f := families{new(slash16s), new(ranges)}
+	return &painting{
+		v4:   brush{allOnes, allOnes, 0, 0, func(k, _ uint64, v uint16) { f.v4.push(uint32(k>>32), v) }},
+		v6:   brush{allOnes, allOnes, 0, 0, f.v6.push},
+		made: f,
+	}
+}
+
+// past gives everything past k, low the value v; what was said of the same
+// address before counts no more.
+func (b *brush) past(k, low uint64, v uint16) {
+	if k != b.k || low != b.low {
+		b.flush()
+		b.k, b.low, b.before = k, low, b.after
+	}
+	b.after = v
+}
+
+func (b *brush) flush() {
+	if b.before != b.after && (b.k != allOnes || b.low != allOnes) {
+		b.done(b.k, b.low, b.before)
+	}
+}
 
 // from gives everything from the first address of a network on the value v.
 func (p *painting) from(network netip.Prefix, v uint16) {
@@ -22,7 +57,7 @@ func (p *painting) from(network netip.Prefix, v uint16) {
 	if low == 0 {
 		k--
 	}
-	p.of(network).after(k, low-1, v)
+	p.of(network).past(k, low-1, v)
 }
 
 // past gives everything past the last address of a network the value v.
@@ -30,11 +65,11 @@ func (p *painting) past(network netip.Prefix, v uint16) {
 	k, low := key(network.Addr())
 	k, low = k|allOnes>>network.Bits(), low|allOnes>>max(0, network.Bits()-64)
 	if k != allOnes || low != allOnes {
-		p.of(network).after(k, low, v)
+		p.of(network).past(k, low, v)
 	}
 }
 
-func (p *painting) of(network netip.Prefix) *ranges {
+func (p *painting) of(network netip.Prefix) *brush {
 	if network.Addr().Is4() {
 		return &p.v4
 	}
@@ -43,15 +78,11 @@ func (p *painting) of(network netip.Prefix) *ranges {
 
 // seal ends the painting. What nobody painted has the value 0.
 func (p *painting) seal() families {
-	p.v4.seal()
-	p.v6.seal()
-	f := families{v4: newSlash16s(&p.v4), v6: new(ranges)}
-	p.v4 = ranges{}
-	*f.v6 = p.v6
-	// What appending left over is not kept.
-	f.v6.blocks, f.v6.low = slices.Clone(f.v6.blocks), slices.Clone(f.v6.low)
-	f.v4.lines, f.v4.lasts = slices.Clone(f.v4.lines), slices.Clone(f.v4.lasts)
-	return f
+	for _, b := range []*brush{&p.v4, &p.v6} {
+		b.flush()
+		b.done(allOnes, allOnes, b.after)
+	}
+	return p.made
 }
 
 // busy is the head of addresses that have to be looked up.

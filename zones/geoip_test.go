@@ -267,7 +267,7 @@ members:
 
 // In an IPv6 file without aliases a network may be so wide that IPv4 lies in it.
 func TestWideNetwork(t *testing.T) {
-	var painted painting
+	painted := newPainting()
 	painted.leaf(netip.MustParsePrefix("::/80"), 7)
 	painted.leaf(netip.MustParsePrefix("2a02::/16"), 8)
 	sealed := painted.seal()

@@ -12,12 +12,11 @@ import (
 //
 // In a big file a lookup costs what it costs to reach places in memory that
 // nobody used lately: it touches one block, and what leads there stays in the cache.
-// IPv4 is painted here and then looked up in slash16s.
+// IPv4 is looked up in slash16s.
 type ranges struct {
 	blocks []block
 	n      int      // runs; run i is number i%fill of blocks[i/fill]
 	low    []uint64 // the last 64 bits of each run's end; nil while all are ones, as with no network beyond /64
-	value  uint16   // while painting: of what comes after run n−1
 
 	lasts []uint64 // the last end in each block
 	// Slots of 1<<shift from the first of lasts to the last but one: index has the
@@ -37,39 +36,29 @@ const (
 	allOnes = ^uint64(0)
 )
 
-// after gives everything past k, low the value v; past the last address of all is
-// from 0 on. Calls come by ascending address; a later one at the same address
-// replaces the earlier.
-func (r *ranges) after(k uint64, low uint64, v uint16) {
-	last, lastLow := r.end(r.n - 1)
-	switch {
-	case k != last || low != lastLow:
-		if r.value != v {
-			r.push(k, low)
-		}
-	case r.n > 0 && r.at(r.n-1) == v:
-		r.n-- // what came before goes on
-	}
-	r.value = v
-}
-
-// push ends the current run.
-func (r *ranges) push(k uint64, low uint64) {
+// push appends a run from the end of the last one to k, low. The one that ends with
+// the last address of all completes the ranges.
+func (r *ranges) push(k, low uint64, v uint16) {
 	if low != allOnes && r.low == nil {
 		r.low = slices.Repeat([]uint64{allOnes}, r.n)
 	}
 	if r.low != nil {
-		r.low = append(r.low[:r.n], low)
+		r.low = append(r.low, low)
 	}
-	if r.n == len(r.blocks)*fill {
-		r.blocks = append(r.blocks, block{})
-	}
-	b, i := &r.blocks[r.n/fill], r.n%fill
+	i := r.n % fill
 	if i == 0 {
+		b := block{}
+		for j := range b.ends {
+			b.ends[j] = allOnes
+		}
 		b.ends[0], _ = r.end(r.n - 1)
+		r.blocks = append(r.blocks, b)
 	}
-	b.ends[i+1], b.values[i] = k, r.value
-	r.n++
+	b := &r.blocks[len(r.blocks)-1]
+	b.ends[i+1], b.values[i] = k, v
+	if r.n++; k == allOnes && low == allOnes {
+		r.seal()
+	}
 }
 
 // end returns the last address of a run; before run 0 stands the last of all.
@@ -85,14 +74,10 @@ func (r *ranges) end(i int) (k uint64, low uint64) {
 
 func (r *ranges) at(i int) uint16 { return r.blocks[i/fill].values[i%fill] }
 
-// seal ends the last run and makes the index.
+// seal makes the index.
 func (r *ranges) seal() {
-	r.push(allOnes, allOnes)
-	r.blocks = r.blocks[:(r.n+fill-1)/fill]
+	r.blocks, r.low = slices.Clone(r.blocks), slices.Clone(r.low) // without what appending left over
 	last := len(r.blocks) - 1
-	for i := r.n % fill; i != 0 && i < fill; i++ {
-		r.blocks[last].ends[i+1] = allOnes
-	}
 	r.lasts = make([]uint64, len(r.blocks))
 	for i := range r.blocks {
 		r.lasts[i] = r.blocks[i].ends[fill]

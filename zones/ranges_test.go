@@ -99,7 +99,7 @@ func TestRanges(t *testing.T) {
 				}
 			}
 			slices.SortFunc(networks, netip.Prefix.Compare)
-			var painted painting
+			painted := newPainting()
 			cuts := []cut{{f.addr(new(big.Int)), 0}}
 			var end netip.Addr
 			for i, n := range networks {

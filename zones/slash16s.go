@@ -1,6 +1,9 @@
 package zones
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // slash16s is the runs of ranges for IPv4, laid out for lookups: by each /16, as
 // nearly all networks of a GeoIP file are longer than that or are made of whole ones.
@@ -12,6 +15,11 @@ type slash16s struct {
 	index [1 << 16]uint32
 	lines []line
 	lasts []uint16 // the last end in each line
+
+	// While it is made:
+	begin uint32 // of the next run
+	start int    // the first line of its /16
+	parts int    // runs of that /16 so far
 }
 
 // line holds neighbouring runs of one /16, by the last 16 bits of their addresses:
@@ -29,52 +37,48 @@ const (
 	mostStride = 127 // and how often
 )
 
-// newSlash16s lays out IPv4 from sealed ranges, in which it is the first 32 bits.
-func newSlash16s(r *ranges) *slash16s {
-	s := &slash16s{}
-	run := 0
-	for head := range s.index {
-		first := uint64(head) << 48
-		last := first | allOnes>>16
-		if end, _ := r.end(run); end >= last {
-			v, scope := r.find(first, 0)
-			s.index[head] = whole | uint32(scope)<<16 | uint32(v)
-			if end == last {
-				run++
-			}
+// push appends a run from the end of the last one to end. The one that ends with the
+// last address of all completes it.
+func (s *slash16s) push(end uint32, v uint16) {
+	begin := s.begin
+	for at := uint64(begin); at <= uint64(end); at = (at | 0xffff) + 1 {
+		first, last := uint32(at), min(uint32(at)|0xffff, end)
+		if last-first != 0xffff {
+			s.part(first, last, v)
 			continue
 		}
-		run = s.addLines(r, run, head, last)
+		scope := 0
+		if begin != 0 || end != ^uint32(0) {
+			scope = 33 - bits.Len32(min(first^(begin-1), first^(end+1)))
+		}
+		s.index[first>>16] = whole | uint32(scope)<<16 | uint32(v)
 	}
-	return s
+	if s.begin = end + 1; s.begin == 0 { // what appending left over is not kept
+		s.lines, s.lasts = slices.Clone(s.lines), slices.Clone(s.lasts)
+	}
 }
 
-// addLines lays out the /16 that begins in a run and ends with last, and returns
-// the run after it.
-func (s *slash16s) addLines(r *ranges, run, head int, last uint64) (next int) {
-	start, before := len(s.lines), ^uint16(0)
-	for ended := false; !ended; {
-		l := line{}
-		l.ends[0] = before
-		for i := range perLine {
-			end, _ := r.end(run)
-			l.ends[i+1], l.values[i] = uint16(min(end, last)>>32), r.at(run)
-			if ended = end >= last; ended {
-				for j := i + 2; j <= perLine; j++ {
-					l.ends[j] = ^uint16(0)
-				}
-				if end == last {
-					run++
-				}
-				break
-			}
-			run++
-		}
-		before = l.ends[perLine]
-		s.lines, s.lasts = append(s.lines, l), append(s.lasts, before)
+// part appends a run that is a part of one /16.
+func (s *slash16s) part(first, last uint32, v uint16) {
+	if uint16(first) == 0 {
+		s.start, s.parts = len(s.lines), 0
 	}
-	s.index[head] = uint32(min(mostStride, (len(s.lines)-start)/stride)<<24 | start)
-	return run
+	i := s.parts % perLine
+	if i == 0 {
+		l := line{}
+		for j := range l.ends {
+			l.ends[j] = ^uint16(0)
+		}
+		l.ends[0] = uint16(first - 1)
+		s.lines, s.lasts = append(s.lines, l), append(s.lasts, 0)
+	}
+	n := len(s.lines) - 1
+	l := &s.lines[n]
+	l.ends[i+1], l.values[i] = uint16(last), v
+	s.lasts[n] = l.ends[perLine]
+	if s.parts++; uint16(last) == ^uint16(0) {
+		s.index[first>>16] = uint32(min(mostStride, (n+1-s.start)/stride)<<24 | s.start)
+	}
 }
 
 // find returns what ranges.find does.
