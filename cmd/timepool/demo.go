@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -72,12 +71,14 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 	defer stop()
 	config := f.config()
 	if err := makeDemoFolder(config); err != nil {
-		return err
+		return fmt.Errorf("demo: %w", err)
 	}
 	defer os.RemoveAll(config.Data)
-	if err := os.WriteFile(config.Registry, demoRegistry, 0o600); err != nil {
+	logFile, err := os.Create(filepath.Join(config.Data, "timepool.log"))
+	if err != nil {
 		return err
 	}
+	defer logFile.Close()
 	registry, err := zones.Load(config.Registry)
 	if err != nil {
 		return err
@@ -86,76 +87,75 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 	if err != nil {
 		return err
 	}
+	defer members.close()
 	config.Probe.Map = members.probeMap()
-	logFile, err := os.OpenFile(filepath.Join(config.Data, "timepool.log"), os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer logFile.Close()
 	n, err := openNode(config, false, slog.New(slog.NewTextHandler(logFile, nil)))
-	if err != nil {
-		members.close()
-		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("%w; choose another with --dns or --http", err)
-		}
-		return err
+	if err == nil {
+		n.demo = members.handleFault
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error { return members.run(ctx) })
+		g.Go(func() error { return n.run(ctx, nil) })
+		g.Go(func() error { return a.watchDemo(ctx, n, f.hints(config, registry)) })
+		err = g.Wait()
 	}
-	n.demo = members.handleFault
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return members.run(ctx) })
-	g.Go(func() error { return n.run(ctx, nil) })
-	g.Go(func() error { return a.watchDemo(ctx, n, f.hints(config, registry)) })
-	return g.Wait()
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; choose another with --dns or --http", err)
+	}
+	return err
 }
 
-// makeDemoFolder makes a fresh folder that nobody else can write to. What a
-// killed demonstration left is removed, unless it still runs.
+// makeDemoFolder makes a fresh folder that nobody else can write to, with the
+// registry in it. What a killed demonstration left is removed, unless it still runs.
 func makeDemoFolder(c Config) error {
 	var s web.Status
 	if askSocket(context.Background(), c.Socket, "GET", "status", &s) == nil {
-		return errors.New("demo: one runs on this port already (choose another with --dns and --http)")
+		return errors.New("one runs on this port already (choose another with --dns and --http)")
 	}
-	err := os.RemoveAll(c.Data)
-	if err == nil {
-		err = os.Mkdir(c.Data, 0o700)
+	if err := os.RemoveAll(c.Data); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("demo: %w", err)
+	if err := os.Mkdir(c.Data, 0o700); err != nil {
+		return err
 	}
-	return nil
+	return os.WriteFile(c.Registry, demoRegistry, 0o600)
 }
 
 func (a *app) demoBreakCommand(f *demoFlags) *cobra.Command {
-	var fault demoFault
+	var offset time.Duration
+	var silent, unsync bool
 	c := command("break NAME", "Spoil a member of the running demonstration", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if fault == (demoFault{}) {
-			return fail(exitUsage, errors.New("demo break: say how: --offset 300ms, --silent or --unsync"))
+		switch {
+		case silent:
+			return a.askDemo(ctx, f, args[0], "silent")
+		case unsync:
+			return a.askDemo(ctx, f, args[0], "unsync")
 		}
-		return a.askDemo(ctx, f, args[0], fault)
+		return a.askDemo(ctx, f, args[0], offset.String())
 	})
-	c.Flags().DurationVar(&fault.Offset, "offset", 0, "its clock is wrong by this much")
-	c.Flags().BoolVar(&fault.Silent, "silent", false, "it does not answer")
-	c.Flags().BoolVar(&fault.Unsync, "unsync", false, "it says that it is not synchronised")
+	c.Flags().DurationVar(&offset, "offset", 0, "its clock is wrong by this much, such as 300ms")
+	c.Flags().BoolVar(&silent, "silent", false, "it does not answer")
+	c.Flags().BoolVar(&unsync, "unsync", false, "it says that it is not synchronised")
+	c.MarkFlagsOneRequired("offset", "silent", "unsync")
+	c.MarkFlagsMutuallyExclusive("offset", "silent", "unsync")
 	return c
 }
 
 func (a *app) demoHealCommand(f *demoFlags) *cobra.Command {
 	return command("heal [NAME]", "Mend a member of the running demonstration, or all of them", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		return a.askDemo(ctx, f, strings.Join(args, ""), demoFault{})
+		return a.askDemo(ctx, f, strings.Join(args, ""), "")
 	})
 }
 
-// askDemo gives the member of that name a fault; "" means all of them.
-func (a *app) askDemo(ctx context.Context, f *demoFlags, name string, fault demoFault) error {
-	q := url.Values{"name": {name}, "offset": {fault.Offset.String()}, "silent": {strconv.FormatBool(fault.Silent)}, "unsync": {strconv.FormatBool(fault.Unsync)}}
-	var said struct{ Said string }
-	err := askSocket(ctx, f.config().Socket, "POST", "demo?"+q.Encode(), &said)
+// askDemo gives the member of that name a fault, as demoFaults have them, or
+// none; the name "" means all of them.
+func (a *app) askDemo(ctx context.Context, f *demoFlags, name, fault string) error {
+	var said []string
+	err := askSocket(ctx, f.config().Socket, "POST", "demo?"+url.Values{"name": {name}, "fault": {fault}}.Encode(), &said)
 	if errors.Is(err, errNobody) {
 		return fail(exitUnreachable, errors.New("demo: none runs on this port (is `timepool demo` running? give the same --dns)"))
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(a.out, said.Said)
-	return err
+	return a.show(said, said)
 }

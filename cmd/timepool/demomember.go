@@ -15,38 +15,16 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// demoFault is what is wrong with a member of the demonstration.
-type demoFault struct {
-	Offset time.Duration
-	Silent bool
-	Unsync bool
-}
-
-func (f demoFault) String() string {
-	switch {
-	case f.Silent:
-		return "is silent"
-	case f.Unsync:
-		return "says that it is not synchronised"
-	case f.Offset != 0:
-		return "is wrong by " + f.Offset.String()
-	}
-	return "is well"
-}
-
-// demoFaults are the members that are bad from the start.
-var demoFaults = map[string]demoFault{
-	"ntp3.fra": {Offset: 300 * time.Millisecond},
-	"ntp3.nyc": {Silent: true},
-	"ntp3.tyo": {Unsync: true},
-}
+// demoFaults are the members that are bad from the start: silent, unsync, or by
+// how much their clock is wrong.
+var demoFaults = map[string]string{"ntp3.fra": "300ms", "ntp3.nyc": "silent", "ntp3.tyo": "unsync"}
 
 // demoMember is a built-in responder that can be spoiled.
 type demoMember struct {
 	name      string
 	addresses []netip.Addr
 	server    *responder.Server
-	fault     atomic.Pointer[demoFault]
+	fault     atomic.Pointer[string] // as demoFaults have them; "" none
 }
 
 // demoMembers are the members of the demonstration.
@@ -75,16 +53,14 @@ func openDemoMembers(r *zones.Registry) (d demoMembers, err error) {
 // state is what the member announces: a stratum 1 that is right, but for its
 // fault; nil is silence.
 func (m *demoMember) state(precision int8) *responder.State {
-	fault := m.fault.Load()
-	if fault.Silent {
+	s := responder.State{Stratum: 1, RefID: demoRefID, Precision: precision, RefTime: time.Now().Add(-time.Second), RootDispersion: time.Millisecond}
+	switch fault := *m.fault.Load(); fault {
+	case "silent":
 		return nil
-	}
-	s := responder.State{
-		Stratum: 1, RefID: demoRefID, Precision: precision, RefTime: time.Now().Add(-time.Second), RootDispersion: time.Millisecond,
-		Offset: fault.Offset,
-	}
-	if fault.Unsync {
+	case "unsync":
 		s = responder.Unsynchronised()
+	default:
+		s.Offset, _ = time.ParseDuration(fault) // "" is none
 	}
 	return &s
 }
@@ -117,26 +93,25 @@ func (d demoMembers) close() {
 	}
 }
 
-// handleFault answers POST demo?name=…&offset=…&silent=…&unsync=…: it gives
-// the member of that name the fault; "" means all of them.
+// handleFault answers POST demo?name=…&fault=…: it gives the member of that name
+// the fault; "" means all of them.
 func (d demoMembers) handleFault(w http.ResponseWriter, r *http.Request) {
-	offset, err := time.ParseDuration(r.FormValue("offset"))
-	if err != nil {
-		refuse(w, http.StatusBadRequest, "offset: "+err.Error())
-		return
+	name, fault := r.FormValue("name"), r.FormValue("fault")
+	says := map[string]string{"": "is well", "silent": "is silent", "unsync": "says that it is not synchronised"}[fault]
+	if says == "" {
+		says = "is wrong by " + fault
 	}
-	name, fault := r.FormValue("name"), demoFault{Offset: offset, Silent: r.FormValue("silent") == "true", Unsync: r.FormValue("unsync") == "true"}
 	var said, names []string
 	for _, m := range d {
 		names = append(names, m.name)
 		if name == "" || name == m.name {
 			m.fault.Store(&fault)
-			said = append(said, m.name+" "+fault.String())
+			said = append(said, m.name+" "+says)
 		}
 	}
 	if said == nil {
 		refuse(w, http.StatusNotFound, fmt.Sprintf("member %s: the demonstration has %s", name, strings.Join(names, ", ")))
 		return
 	}
-	reply(w, map[string]string{"said": strings.Join(said, "\n")})
+	reply(w, said)
 }

@@ -22,10 +22,12 @@ func (a *app) watchDemo(ctx context.Context, n *node, hints []string) error {
 	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	known, above := make(map[string]bool), 0
+	known, up := make(map[string]bool), ""
 	for {
 		if members := n.members(); live {
-			above = a.drawDemo(members, above)
+			table := append([]string{""}, aligned(memberHeads, memberRows(members, time.Now()))...)
+			fmt.Fprint(a.out, up+coloured(a.out, strings.Join(table, "\x1b[K\n"))+"\x1b[K\n\x1b[J") // each line cleared to its end, and what is below
+			up = fmt.Sprintf("\x1b[%dA", len(table))
 		} else {
 			a.tellDemo(members, known)
 		}
@@ -37,28 +39,14 @@ func (a *app) watchDemo(ctx context.Context, n *node, hints []string) error {
 	}
 }
 
-// drawDemo draws in the place of the table before, of so many lines above: each
-// line is cleared to its end, and what is below.
-func (a *app) drawDemo(members []monitor.Member, above int) int {
-	table := append([]string{""}, aligned(memberHeads, memberRows(members, time.Now()))...)
-	up := ""
-	if above > 0 {
-		up = fmt.Sprintf("\x1b[%dA", above)
-	}
-	fmt.Fprint(a.out, up+coloured(a.out, strings.Join(table, "\x1b[K\n"))+"\x1b[K\n\x1b[J")
-	return len(table)
-}
-
 // tellDemo prints a line for each member that came in or went out.
 func (a *app) tellDemo(members []monitor.Member, known map[string]bool) {
 	for _, m := range members {
-		key := m.Address.String()
+		key, in := m.Address.String(), "out"
 		if was, ok := known[key]; m.Checked.IsZero() || ok && was == m.In {
 			continue
 		}
-		known[key] = m.In
-		in := "out"
-		if m.In {
+		if known[key] = m.In; m.In {
 			in = "in "
 		}
 		fmt.Fprintf(a.out, "%s %s %-9s %-18s %s\n", time.Now().Format("15:04:05.0"), in, m.Name, key, m.Why)
@@ -67,11 +55,9 @@ func (a *app) tellDemo(members []monitor.Member, known map[string]bool) {
 
 // hints are the lines to try, as they can be pasted here.
 func (f *demoFlags) hints(c Config, r *zones.Registry) []string {
-	self, flags := "  timepool", ""
-	if strings.Contains(os.Args[0], "go-build") {
+	self, flags := "  "+os.Args[0], ""
+	if strings.Contains(self, "go-build") {
 		self = "  go run ./cmd/timepool"
-	} else if strings.Contains(os.Args[0], "/") {
-		self = "  " + os.Args[0]
 	}
 	if f.dns != defaultDemoDNS {
 		flags = " --dns " + f.dns.String()
@@ -89,7 +75,7 @@ func (f *demoFlags) hints(c Config, r *zones.Registry) []string {
 	}
 	return append(lines,
 		dig+"pool.example",
-		self+" demo break ntp1.fra --offset 300ms"+flags+"   (or --silent, --unsync)",
+		self+" demo break ntp1.fra --offset 300ms"+flags+"   # or --silent, --unsync",
 		self+" demo heal"+flags,
 		fmt.Sprintf("Pages: http://%s/", f.http),
 		"Ctrl-C ends it and leaves nothing behind.",
