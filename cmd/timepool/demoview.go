@@ -22,12 +22,10 @@ func (a *app) watchDemo(ctx context.Context, n *node, hints []string) error {
 	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	known, up := make(map[string]bool), ""
+	known, above := make(map[string]bool), 0
 	for {
 		if members := n.members(); live {
-			table := append([]string{""}, aligned(memberHeads, memberRows(members, time.Now()))...)
-			fmt.Fprint(a.out, up+coloured(a.out, strings.Join(table, "\x1b[K\n"))+"\x1b[K\n\x1b[J") // each line cleared to its end, and what is below
-			up = fmt.Sprintf("\x1b[%dA", len(table))
+			above = a.drawDemo(members, above)
 		} else {
 			a.tellDemo(members, known)
 		}
@@ -37,6 +35,18 @@ func (a *app) watchDemo(ctx context.Context, n *node, hints []string) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// drawDemo draws in the place of the table before, of so many lines above: each
+// line is cleared to its end, and what is below.
+func (a *app) drawDemo(members []monitor.Member, above int) int {
+	table := append([]string{""}, aligned(memberHeads, memberRows(members, time.Now()))...)
+	up := ""
+	if above > 0 {
+		up = fmt.Sprintf("\x1b[%dA", above)
+	}
+	fmt.Fprint(a.out, up+coloured(a.out, strings.Join(table, "\x1b[K\n"))+"\x1b[K\n\x1b[J")
+	return len(table)
 }
 
 // tellDemo prints a line for each member that came in or went out.

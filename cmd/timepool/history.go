@@ -25,9 +25,12 @@ import (
 
 // columns are the keys of what is told of a check, or of what ten minutes of
 // them came to (for_s is then not 0, and the values are means over so long), in
-// CSV as in JSON. What ends in _s is in seconds.
-var columns = strings.Fields(`time address vantage for_s checks silent sent lost outcome offset_s offset_low_s offset_high_s
-	rtt_s rtt_low_s rtt_high_s root_distance_s stratum leap refid step score score_low score_high frozen error`)
+// CSV as in JSON. What ends in _s is in seconds. The first are those of a check
+// that is in no history.
+var columns = strings.Fields(`time address vantage outcome sent lost offset_s rtt_s root_distance_s stratum leap refid step error
+	score frozen for_s checks silent offset_low_s offset_high_s rtt_low_s rtt_high_s score_low score_high`)
+
+const checkColumns = 14
 
 // values are those of columns.
 func values(p *monitor.Point) []any {
@@ -36,10 +39,19 @@ func values(p *monitor.Point) []any {
 		refID = monitor.RefIDText(p.RefID, p.Stratum)
 	}
 	return []any{
-		p.Time, p.Addr, p.Vantage, p.For.Seconds(), p.Checks, p.Silent, p.Sent, p.Lost, p.Outcome.String(), p.Offset.Seconds(), p.Low.Offset.Seconds(), p.High.Offset.Seconds(),
-		p.RTT.Seconds(), p.Low.RTT.Seconds(), p.High.RTT.Seconds(), p.RootDistance.Seconds(), p.Stratum, p.Leap, refID, p.Step, p.Score, p.Low.Score, p.High.Score, p.Frozen,
+		p.Time.UTC().Format(time.RFC3339Nano), p.Addr, p.Vantage, p.Outcome.String(), p.Sent, p.Lost, p.Offset.Seconds(), p.RTT.Seconds(), p.RootDistance.Seconds(), p.Stratum, p.Leap, refID, p.Step,
 		cmp.Or(p.Kiss, p.Invalid, p.Err),
+		p.Score, p.Frozen, p.For.Seconds(), p.Checks, p.Silent, p.Low.Offset.Seconds(), p.High.Offset.Seconds(), p.Low.RTT.Seconds(), p.High.RTT.Seconds(), p.Low.Score, p.High.Score,
 	}
+}
+
+// named are the first of the values by their columns.
+func named(values []any) map[string]any {
+	told := make(map[string]any)
+	for i, v := range values {
+		told[columns[i]] = v
+	}
+	return told
 }
 
 func (a *app) historyCommand() *cobra.Command {
@@ -74,11 +86,7 @@ func (a *app) printHistory(points []monitor.Point) error {
 	case "json":
 		all := []map[string]any{}
 		for i := range points {
-			told := map[string]any{}
-			for c, value := range values(&points[i]) {
-				told[columns[c]] = value
-			}
-			all = append(all, told)
+			all = append(all, named(values(&points[i])))
 		}
 		return a.show(all, nil)
 	case "csv":
@@ -87,14 +95,10 @@ func (a *app) printHistory(points []monitor.Point) error {
 		for i := range points {
 			var row []string
 			for _, value := range values(&points[i]) {
-				switch v := value.(type) {
-				case float64:
-					row = append(row, strconv.FormatFloat(v, 'f', -1, 64))
-				case time.Time:
-					row = append(row, v.Format("2006-01-02T15:04:05.000Z07:00"))
-				default:
-					row = append(row, fmt.Sprint(v))
+				if f, ok := value.(float64); ok {
+					value = strconv.FormatFloat(f, 'f', -1, 64)
 				}
+				row = append(row, fmt.Sprint(value))
 			}
 			w.Write(row)
 		}

@@ -16,21 +16,6 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// probed is one measured address as `probe` prints it.
-type probed struct {
-	Address      string        `json:"address"`
-	Offset       time.Duration `json:"offset_ns"`
-	RTT          time.Duration `json:"rtt_ns"`
-	Stratum      uint8         `json:"stratum"`
-	RefID        string        `json:"refid"`
-	Leap         uint8         `json:"leap"`
-	RootDistance time.Duration `json:"root_distance_ns"`
-	Lost         int           `json:"lost"`
-	Good         bool          `json:"good"`
-	Step         float64       `json:"step"`
-	Why          string        `json:"why"`
-}
-
 func (a *app) probeCommand() *cobra.Command {
 	var by zones.Registry
 	c := command("probe ADDR...", "Measure servers once: offset, round trip, stratum, leap, verdict; exit 1 when one is not good", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
@@ -41,7 +26,7 @@ func (a *app) probeCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printProbed(probeAll(ctx, by.Profile(), targets))
+		return a.probe(ctx, by.Profile(), targets)
 	})
 	c.Long = `Measure servers once, as the prober would. ADDR is an IP address, an
 address with a port ("10.1.0.5:123", "[fd00::5]:123") or a host name.`
@@ -67,10 +52,11 @@ func resolveAll(ctx context.Context, args []string) (targets []netip.AddrPort, e
 	return targets, nil
 }
 
-// probeAll checks every target at the same time.
-func probeAll(ctx context.Context, profile zones.Profile, targets []netip.AddrPort) []probed {
+// probe checks every target at the same time and tells what was found: as JSON
+// in the words of the history, the address with its port, and the verdict.
+func (a *app) probe(ctx context.Context, profile zones.Profile, targets []netip.AddrPort) error {
 	settings := defaultConfig().Probe
-	results := make([]probed, len(targets))
+	all, rows := make([]map[string]any, len(targets)), make([][]string, len(targets))
 	var wait sync.WaitGroup
 	for i, target := range targets {
 		wait.Go(func() {
@@ -80,31 +66,26 @@ func probeAll(ctx context.Context, profile zones.Profile, targets []netip.AddrPo
 			}
 			s := p.Check(ctx, target.Addr())
 			step, _, _, why := monitor.Judge(s, profile)
-			results[i] = probed{
-				Address: target.String(), Offset: s.Offset, RTT: s.RTT, Stratum: s.Stratum, RefID: monitor.RefIDText(s.RefID, s.Stratum), Leap: s.Leap,
-				RootDistance: s.RootDistance, Lost: s.Lost, Good: step >= 0.5, Step: step, Why: why,
+			all[i] = named(values(&monitor.Point{Sample: s, Step: step})[:checkColumns])
+			all[i]["address"], all[i]["good"], all[i]["why"] = target, step >= monitor.GoodStep, why
+			verdict := red.of("bad")
+			if step >= monitor.GoodStep {
+				verdict = green.of("good")
+			}
+			rows[i] = []string{
+				target.String(), monitor.OffsetText(s.Offset), length(s.RTT), fmt.Sprint(s.Stratum), monitor.RefIDText(s.RefID, s.Stratum), fmt.Sprint(s.Leap),
+				length(s.RootDistance), fmt.Sprint(s.Lost), strings.TrimRight(strings.TrimRight(fmt.Sprintf("%+.3f", step), "0"), "."), verdict, why,
 			}
 		})
 	}
 	wait.Wait()
-	return results
-}
-
-func (a *app) printProbed(results []probed) error {
 	heads := []string{"ADDRESS", "OFFSET", "RTT", "STRATUM", "REFID", "LEAP", "ROOT DISTANCE", "LOST", "STEP", "", "WHY"}
-	var rows [][]string
-	var bad error
-	for _, r := range results {
-		verdict := green.of("good")
-		if !r.Good {
-			verdict, bad = red.of("bad"), fail(exitUnhealthy, errSilent)
+	for _, one := range all {
+		if one["good"] == false {
+			return errors.Join(a.show(all, aligned(heads, rows)), fail(exitUnhealthy, errSilent))
 		}
-		rows = append(rows, []string{
-			r.Address, monitor.OffsetText(r.Offset), length(r.RTT), fmt.Sprint(r.Stratum), r.RefID, fmt.Sprint(r.Leap), length(r.RootDistance), fmt.Sprint(r.Lost),
-			strings.TrimRight(strings.TrimRight(fmt.Sprintf("%+.3f", r.Step), "0"), "."), verdict, r.Why,
-		})
 	}
-	return errors.Join(a.show(results, aligned(heads, rows)), bad)
+	return a.show(all, aligned(heads, rows))
 }
 
 // length is a duration in the words of the pages: "1.23 ms".
