@@ -30,16 +30,22 @@ func scrapedText(t *testing.T, n *node) string {
 // are measured, and the node was asked, unless it is static.
 func measuring(t *testing.T, static bool) *node {
 	t.Helper()
-	dir := t.TempDir()
-	c := defaultConfig()
-	c.Data, c.Socket, c.HTTP.Off = dir, filepath.Join(dir, "s"), true
-	c.DNS.Listen = []netip.AddrPort{netip.MustParseAddrPort(freePort(t))}
-	c.Registry = writeFile(t, filepath.Join(dir, "pool.yaml"), `
+	return measuringPool(t, static, `
 zone: {name: pool.example, nameservers: {ns1.pool.example: [192.0.2.1]}}
 sites: {fra: {country: de, networks: [127.0.0.0/8]}}
 members: [{name: a, addresses: [10.16.0.1, "fd00::1"], site: fra, tags: [dmz]}, {name: b, addresses: [10.16.0.2], site: fra, state: drain}]
 pools: {dmz: {tags: [dmz]}}
 `)
+}
+
+// measuringPool is such a node of a pool of which two addresses are in.
+func measuringPool(t *testing.T, static bool, pool string) *node {
+	t.Helper()
+	dir := t.TempDir()
+	c := defaultConfig()
+	c.Data, c.Socket, c.HTTP.Off = dir, filepath.Join(dir, "s"), true
+	c.DNS.Listen = []netip.AddrPort{netip.MustParseAddrPort(freePort(t))}
+	c.Registry = writeFile(t, filepath.Join(dir, "pool.yaml"), pool)
 	if static {
 		return running(t, c, true)
 	}

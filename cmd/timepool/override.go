@@ -118,10 +118,7 @@ func (n *node) handleOverride(state, lifts zones.State) http.HandlerFunc {
 		if o.Active = active && state == zones.Drain; err == nil && o.Active {
 			err = n.mayAnnounce(&o)
 		}
-		if err == nil && !force {
-			err = n.keepsFloor(&o)
-		}
-		if err == nil && !n.inLoop(r.Context(), func() { err = n.override(o, lifts) }) {
+		if err == nil && !n.inLoop(r.Context(), func() { err = n.override(o, lifts, force) }) {
 			err = errors.New("the node is ending")
 		}
 		if err != nil {
@@ -158,7 +155,7 @@ func (n *node) keepsFloor(o *zones.Override) error {
 }
 
 // override keeps o and puts it in force. Only the publish loop calls it.
-func (n *node) override(o zones.Override, lifts zones.State) error {
+func (n *node) override(o zones.Override, lifts zones.State, force bool) error {
 	next := *n.inForce.Load()
 	named := func(m zones.Member) bool { return m.Name == o.Member }
 	i := slices.IndexFunc(next.base.Members, named)
@@ -174,6 +171,9 @@ func (n *node) override(o zones.Override, lifts zones.State) error {
 		return errors.New("until: wants a time to come")
 	case lifts != zones.Active && !slices.ContainsFunc(current, func(c zones.Override) bool { return c.Member == o.Member && c.State == lifts }):
 		return fmt.Errorf("member %s: no %s to lift by command; the registry has it %s", o.Member, lifts, next.base.Members[i].State)
+	}
+	if err := n.keepsFloor(&o); err != nil && !force {
+		return err
 	}
 	if err := n.history.PutOverride(o); err != nil {
 		return err

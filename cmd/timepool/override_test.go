@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,5 +66,30 @@ func TestDrainKeepsFloor(t *testing.T) {
 		if err := n.keepsFloor(&c.want); (err != nil) != c.refuse {
 			t.Errorf("floor %d, %+v: %v", c.floor, c.want, err)
 		}
+	}
+}
+
+// Of two who drain the last two members of a site at the same time one is refused.
+func TestDrainsKeepFloorTogether(t *testing.T) {
+	n := measuringPool(t, false, `
+zone: {name: pool.example, nameservers: {ns1.pool.example: [192.0.2.1]}, floor: 1}
+sites: {fra: {country: de, networks: [127.0.0.0/8]}}
+members: [{name: a, addresses: [10.16.0.1], site: fra}, {name: b, addresses: [10.16.0.2], site: fra}]
+`)
+	outcome := make(map[string]error)
+	var mu sync.Mutex
+	var both sync.WaitGroup
+	for _, member := range []string{"a", "b"} {
+		both.Go(func() {
+			var o zones.Override
+			err := askSocket(t.Context(), n.config.Socket, "POST", "drain?reason=x&member="+member, &o)
+			mu.Lock()
+			defer mu.Unlock()
+			outcome[member] = err
+		})
+	}
+	both.Wait()
+	if (outcome["a"] == nil) == (outcome["b"] == nil) {
+		t.Errorf("%v", outcome)
 	}
 }
