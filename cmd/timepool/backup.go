@@ -50,7 +50,7 @@ func (n *node) handleBackup(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := n.history.Backup(patient{w, http.NewResponseController(w)}); err != nil {
-		n.log.Warn("backup", "err", err)
+		n.log.Warn("backup broken off", "error", err)
 		panic(http.ErrAbortHandler) // who reads sees that the end is missing
 	}
 }

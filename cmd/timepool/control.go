@@ -13,6 +13,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/timepool/timepool/monitor/web"
@@ -60,10 +61,21 @@ func controlServer(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ConnContext: withPeer}
 }
 
-// serveHTTP serves until ctx ends, then gives requests under way a second.
+// serveHTTP serves until ctx ends, then gives requests under way a second. It
+// returns once their goroutines are gone, for which Shutdown and Close do not wait.
 func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, log *slog.Logger) error {
 	s.BaseContext = func(net.Listener) context.Context { return ctx }
 	s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+	var conns sync.WaitGroup
+	s.ConnState = func(_ net.Conn, is http.ConnState) {
+		switch is {
+		case http.StateNew:
+			conns.Add(1)
+		case http.StateClosed:
+			conns.Done()
+		}
+	}
+	defer conns.Wait()
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	select {
@@ -95,18 +107,22 @@ func refuse(w http.ResponseWriter, status int, why string) {
 
 // listenSocket makes the unix socket that the command line talks to. Who may
 // open it may control the node, so it is for its owner and group only (0660).
-// A socket left by a crash is replaced; one that answers is another node's.
+// A socket left by a crash is replaced; where somebody listens, it is another
+// node's, though that may be too busy to answer or not be ours to ask.
 func listenSocket(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		conn.Close()
-		return nil, fmt.Errorf("socket %s: another timepool answers on it", path)
-	}
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&fs.ModeSocket == 0 {
 			return nil, fmt.Errorf("socket %s: something else has that name", path)
+		}
+		conn, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		if err == nil || os.IsTimeout(err) || errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("socket %s: another timepool answers on it", path)
 		}
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("socket: %w", err)
