@@ -32,11 +32,12 @@ func look(paths ...string) (s sight) {
 	return s
 }
 
-// same reports whether nothing was edited in between. A file that was put in
-// the place of another is another, though its time and size be the same.
+// same reports whether nothing was edited in between, nor let be read. A file that
+// was put in the place of another is another, though its time and size be the same.
 func (s sight) same(t sight) bool {
 	return slices.EqualFunc(s, t, func(a, b seen) bool {
-		return a.path == b.path && os.SameFile(a.info, b.info) && a.info.ModTime().Equal(b.info.ModTime()) && a.info.Size() == b.info.Size()
+		return a.path == b.path && os.SameFile(a.info, b.info) && a.info.Mode() == b.info.Mode() &&
+			a.info.ModTime().Equal(b.info.ModTime()) && a.info.Size() == b.info.Size()
 	})
 }
 

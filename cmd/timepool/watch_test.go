@@ -46,6 +46,7 @@ func TestWatcher(t *testing.T) {
 		}},
 		{"members.d made", func() { writeFile(t, at("etc", "members.d", "a.yaml"), "4") }},
 		{"written in members.d", func() { writeFile(t, at("etc", "members.d", "b.yaml"), "5") }},
+		{"let be read", func() { os.Chmod(at("etc", "members.d", "b.yaml"), 0o400) }},
 		{"removed", func() { os.Remove(at("etc", "members.d", "a.yaml")) }},
 		{"a folder swapped behind a link", func() { link(at("22"), at("current")) }},
 	} {
