@@ -24,7 +24,7 @@ func (a *app) watchDemo(ctx context.Context, n *node, hints []string) error {
 	defer tick.Stop()
 	known, above := make(map[string]bool), 0
 	for {
-		if members := n.members(); live {
+		if members := n.members(n.inForce.Load()); live {
 			above = a.drawDemo(members, above)
 		} else {
 			a.tellDemo(members, known)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
 	"runtime"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/timepool/timepool/monitor"
+	"github.com/timepool/timepool/monitor/web"
 	"github.com/timepool/timepool/resolver"
 )
 
@@ -69,12 +71,14 @@ func (n *node) metricsHandler() http.Handler {
 }
 
 func (n *node) metrics(s scrape) {
+	g := n.inForce.Load()
+	v := n.viewOf(g)
 	askers, dealt := n.dns.Uses()
-	n.configMetrics(s)
+	configMetrics(s, &v)
 	n.dnsMetrics(s, askers)
-	n.poolMetrics(s)
+	poolMetrics(s, g)
 	in := map[bool]int{}
-	for _, m := range n.members() {
+	for _, m := range v.Members {
 		memberMetrics(s, &m, dealt[m.Address])
 		if m.In {
 			in[m.Address.Is6()]++
@@ -86,33 +90,28 @@ func (n *node) metrics(s scrape) {
 	for outcome, word := range []string{monitor.Answered: "answered", monitor.Silent: "silent", monitor.Unmeasured: "unmeasured"} {
 		s.count("probe_checks_total", "Checks of members by outcome.", float64(n.checks[outcome].Load()), "outcome", word)
 	}
-	status := n.monitorStatus()
-	s.gauge("probe_frozen", "1 while no score moves, as the node does not trust its own clock or network.", bit(status.Frozen))
-	s.gauge("probe_booting", "1 while nobody has ever reached a score of 10.", bit(status.Booting))
-	s.gauge("probe_lag_seconds", "How late the check is that is due next.", n.lag().Seconds())
-	var h monitor.HistoryStatus // of a static node all is 0
-	if n.history != nil {
-		h = n.history.Status()
-	}
+	s.gauge("probe_frozen", "1 while no score moves, as the node does not trust its own clock or network.", bit(v.Monitor.Frozen))
+	s.gauge("probe_booting", "1 while nobody has ever reached a score of 10.", bit(v.Monitor.Booting))
+	s.gauge("probe_lag_seconds", "How late the check is that is due next.", v.Lag.Seconds())
+	h := cmp.Or(v.History, new(monitor.HistoryStatus)) // of a static node all is 0
 	s.gauge("history_size_bytes", "Size of the file of scores and history.", float64(h.Size))
 	s.gauge("history_waiting_checks", "Checks that are in memory and not yet on the disk.", float64(h.Waiting))
 	s.gauge("history_write_failing", "1 while scores and history cannot be written.", bit(h.Failing != ""))
 }
 
-func (n *node) configMetrics(s scrape) {
-	current := n.inForce.Load()
+func configMetrics(s scrape, v *web.View) {
 	s.gauge("build_info", "The version that runs, and the Go that it was built with.", 1, "version", buildVersion(), "goversion", runtime.Version())
-	s.gauge("ready", "1 when the node should be asked.", bit(n.waiting() == ""))
-	s.gauge("config_generation", "Generation of the registry in force; each accepted edit adds one.", float64(current.number))
-	s.gauge("config_serial", "Serial of the SOA that is served.", float64(current.snapshot.Serial))
-	s.gauge("config_warnings", "Warnings about the registry in force.", float64(len(current.registry.Warnings)))
-	last := Reload{Accepted: true, Time: n.started}
-	if len(current.reloads) > 0 {
-		last = current.reloads[0]
+	s.gauge("ready", "1 when the node should be asked.", bit(v.Waiting == ""))
+	s.gauge("config_generation", "Generation of the registry in force; each accepted edit adds one.", float64(v.Generation))
+	s.gauge("config_serial", "Serial of the SOA that is served.", float64(v.Serial))
+	s.gauge("config_warnings", "Warnings about the registry in force.", float64(len(v.Registry.Warnings)))
+	last := Reload{Accepted: true, Time: v.Started}
+	if len(v.Reloads) > 0 {
+		last = v.Reloads[0]
 	}
 	s.gauge("config_last_reload_successful", "0 when the last edit was refused and the former registry stays in force.", bit(last.Accepted))
 	s.gauge("config_last_reload_timestamp_seconds", "When the registry was last read again, or when the node started.", epochSeconds(last.Time))
-	s.gauge("config_last_build_timestamp_seconds", "When what is answered was last built.", epochSeconds(current.published))
+	s.gauge("config_last_build_timestamp_seconds", "When what is answered was last built.", epochSeconds(v.Published))
 }
 
 func (n *node) dnsMetrics(s scrape, askers map[resolver.Asked]uint64) {
@@ -142,15 +141,14 @@ func (n *node) dnsMetrics(s scrape, askers map[resolver.Asked]uint64) {
 	s.count("dns_tcp_evicted_connections_total", "TCP connections closed to make room for a newcomer.", float64(c.Evicted))
 }
 
-func (n *node) poolMetrics(s scrape) {
-	current := n.inForce.Load()
-	stats := current.snapshot.Stats()
-	for i := range current.registry.Pools {
+func poolMetrics(s scrape, g *generation) {
+	stats := g.snapshot.Stats()
+	for i := range g.registry.Pools {
 		for _, six := range []bool{false, true} {
-			line := resolver.Line{Pool: current.registry.Pools[i].Name, IPv6: six}
+			line := resolver.Line{Pool: g.registry.Pools[i].Name, IPv6: six}
 			labels := []string{"pool", line.Pool, "family", family(six)}
 			s.gauge("pool_last_resort", "1 where nobody is in and members that merely fell silent are handed out.", bit(slices.Contains(stats.Resort, line)), labels...)
-			s.gauge("pool_empty", "1 where no member may be handed out.", bit(slices.Contains(stats.Empty, line) && meant(current.registry, line)), labels...)
+			s.gauge("pool_empty", "1 where no member may be handed out.", bit(slices.Contains(stats.Empty, line) && meant(g.registry, line)), labels...)
 		}
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/timepool/timepool/zones"
 )
 
-// notices says which pools do not answer as they should, from what is in force;
-// nothing before DNS is open.
-func (n *node) notices() []string {
-	lines := doubts(n.monitorStatus())
+// notices says what is not as it should be with g in force, of the pools nothing
+// before DNS is open.
+func (n *node) notices(g *generation, s monitor.Status) []string {
+	lines := doubts(s)
 	if n.history != nil {
 		if s := n.history.Status(); s.Failing != "" {
 			lines = append(lines, "History cannot be written, it is kept in memory: "+s.Failing+".")
@@ -21,19 +21,18 @@ func (n *node) notices() []string {
 			lines = append(lines, "History: "+s.Recovered+".")
 		}
 	}
-	current := n.inForce.Load()
-	if l := current.leaps; l != nil && time.Now().After(l.Expires) {
+	if l := g.leaps; l != nil && time.Now().After(l.Expires) {
 		lines = append(lines, "Leap file: it expired on "+l.Expires.Format(time.DateOnly)+", so leap seconds to come are not known.")
 	}
 	if !n.dnsOpen.Load() {
 		return lines
 	}
-	stats := current.snapshot.Stats()
+	stats := g.snapshot.Stats()
 	for _, l := range stats.Resort {
 		lines = append(lines, "Last resort: "+l.String()+": nobody is in, so members that merely fell silent are handed out.")
 	}
 	for _, l := range stats.Empty {
-		if meant(current.registry, l) {
+		if meant(g.registry, l) {
 			lines = append(lines, "Nobody: "+l.String()+": no member may be handed out.")
 		}
 	}
@@ -76,7 +75,9 @@ func meant(r *zones.Registry, l resolver.Line) bool {
 // tellChanges logs what became of the notices and of the monitor's trust in
 // itself since told, each once, and returns what holds now.
 func (n *node) tellChanges(told []string) []string {
-	now := append(n.notices(), n.monitorStatus().Truth.Warnings...)
+	g := n.inForce.Load()
+	s := n.monitorStatus(g)
+	now := append(n.notices(g, s), s.Truth.Warnings...)
 	for _, line := range now {
 		if !slices.Contains(told, line) {
 			n.log.Warn("notice", "says", line)

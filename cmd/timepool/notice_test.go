@@ -57,7 +57,7 @@ pools: {dmz: {tags: [dmz]}, lab: {tags: [lab]}}
 		}
 		n.inForce.Store(&generation{registry: r, snapshot: s})
 		if i == 0 {
-			if told = n.tellChanges(told); !strings.Contains(log.String(), "static: members are not measured") || len(n.notices()) != 1 {
+			if told = n.tellChanges(told); !strings.Contains(log.String(), "static: members are not measured") || len(n.notices(n.inForce.Load(), n.monitorStatus(n.inForce.Load()))) != 1 {
 				t.Errorf("before DNS is open: %s", &log)
 			}
 			n.dnsOpen.Store(true)

@@ -114,9 +114,9 @@ func statusLines(s *web.Status) []string {
 	return lines
 }
 
-// waiting says why a node should not be asked; "" when it should.
-func (n *node) waiting() string {
-	empty := n.inForce.Load().snapshot.Stats().Empty
+// waiting says why a node with g in force should not be asked; "" when it should.
+func (n *node) waiting(g *generation) string {
+	empty := g.snapshot.Stats().Empty
 	switch {
 	case !n.dnsOpen.Load():
 		return "DNS is not open yet: the first round of checks is under way"
@@ -127,20 +127,22 @@ func (n *node) waiting() string {
 }
 
 // view is what pages, API and command line show, taken at one moment.
-func (n *node) view() web.View {
-	current, members := n.inForce.Load(), n.members()
-	v := web.View{Registry: current.registry, Members: members, Status: web.Status{
-		Zone: current.registry.Zone.Name, Version: buildVersion(), Started: n.started, Generation: current.number, Serial: current.snapshot.Serial,
-		Published: current.published, Answering: n.dnsOpen.Load(), Waiting: n.waiting(), Addresses: len(members), In: web.CountIn(members),
-		Vantage: n.config.Vantage, Lag: n.lag(), Monitor: n.monitorStatus(), Notices: n.notices(), Reloads: current.reloads,
-		Overrides: append([]zones.Override{}, zones.Current(current.record, time.Now())...), Queries: map[string]uint64{},
+func (n *node) view() web.View { return n.viewOf(n.inForce.Load()) }
+
+func (n *node) viewOf(g *generation) web.View {
+	members, monitor := n.members(g), n.monitorStatus(g)
+	v := web.View{Registry: g.registry, Members: members, Status: web.Status{
+		Zone: g.registry.Zone.Name, Version: buildVersion(), Started: n.started, Generation: g.number, Serial: g.snapshot.Serial,
+		Published: g.published, Answering: n.dnsOpen.Load(), Waiting: n.waiting(g), Addresses: len(members), In: web.CountIn(members),
+		Vantage: n.config.Vantage, Monitor: monitor, Notices: n.notices(g, monitor), Reloads: g.reloads,
+		Overrides: append([]zones.Override{}, zones.Current(g.record, time.Now())...), Queries: map[string]uint64{},
 	}}
 	if v.Answering {
 		v.Listen = n.dns.Addrs()
 	}
 	if n.history != nil {
 		h := n.history.Status()
-		v.History = &h
+		v.History, v.Lag = &h, n.prober.Lag()
 	}
 	c := n.dns.Counters()
 	for verdict := range resolver.Verdict(resolver.Verdicts) {
@@ -150,29 +152,20 @@ func (n *node) view() web.View {
 }
 
 // members is one line per member address, in the registry's order.
-func (n *node) members() []monitor.Member {
-	current := n.inForce.Load()
+func (n *node) members(g *generation) []monitor.Member {
 	if n.board == nil {
-		return monitor.Members(current.registry, current.scores, nil)
+		return monitor.Members(g.registry, g.scores, nil)
 	}
-	return monitor.Members(current.registry, n.board.Scores(), n.board.Rows())
+	return monitor.Members(g.registry, n.board.Scores(), n.board.Rows())
 }
 
-func (n *node) monitorStatus() monitor.Status {
+func (n *node) monitorStatus(g *generation) monitor.Status {
 	if n.board == nil {
 		return monitor.Status{Warning: "static: members are not measured"}
 	}
 	s := n.board.Status()
-	s.Resort = len(n.inForce.Load().snapshot.Stats().Resort) > 0 // the Board does not know families and tenant pools
+	s.Resort = len(g.snapshot.Stats().Resort) > 0 // the Board does not know families and tenant pools
 	return s
-}
-
-// lag is how late the probes are; 0 where nobody is probed.
-func (n *node) lag() time.Duration {
-	if n.prober == nil {
-		return 0
-	}
-	return n.prober.Lag()
 }
 
 // toldFor is how long members asked for by DNS are told from one look: whoever
@@ -189,7 +182,7 @@ type told struct {
 func (n *node) tell(addr netip.Addr) []string {
 	look, now := n.lastTold.Load(), time.Now()
 	if look == nil || now.Sub(look.at) > toldFor {
-		look = &told{now, n.members()}
+		look = &told{now, n.members(n.inForce.Load())}
 		n.lastTold.Store(look)
 	}
 	for i := range look.members {
