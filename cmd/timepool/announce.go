@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -115,8 +113,8 @@ func (n *node) announce(next http.Handler) http.Handler {
 // that does not tell how much of one was right; "" nobody's.
 func memberOf(path, token string) (name string, err error) {
 	text, err := os.ReadFile(path)
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		f := strings.Fields(lines.Text())
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
 		if len(f) == 2 && len(f[1]) >= 16 && subtle.ConstantTimeCompare([]byte(f[1]), []byte(token)) == 1 {
 			name = f[0]
 		}

@@ -57,7 +57,7 @@ func askSocket(ctx context.Context, socket, method, path string, out any) error 
 	if resp.StatusCode != http.StatusOK {
 		var refusal struct{ Error string }
 		if json.NewDecoder(resp.Body).Decode(&refusal) != nil || refusal.Error == "" {
-			refusal.Error = resp.Status
+			refusal.Error = fmt.Sprintf("socket %s: %s: %s (is it a timepool of this version?)", socket, req.URL.Path, resp.Status)
 		}
 		return fail(exitUnhealthy, errors.New(refusal.Error))
 	}

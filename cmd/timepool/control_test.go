@@ -68,3 +68,23 @@ func TestListenSocket(t *testing.T) {
 		t.Error("it is removed")
 	}
 }
+
+// A node that does not know a call is named, and so is the call.
+func TestAskNamesWhom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := listenSocket(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- serveHTTP(ctx, controlServer(http.NewServeMux()), l, slog.New(slog.DiscardHandler)) }()
+	var out any
+	if err := askSocket(ctx, path, "GET", "forecast", &out); err == nil || !strings.Contains(err.Error(), "socket "+path+": /api/v1/forecast: 404") {
+		t.Errorf("%v", err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
