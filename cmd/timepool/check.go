@@ -14,11 +14,7 @@ import (
 
 func (a *app) checkCommand() *cobra.Command {
 	return command("check [POOL.YAML]", "Check the node file and the registry it names, or only the registry given", cobra.MaximumNArgs(1), func(_ context.Context, args []string) error {
-		path := ""
-		if len(args) == 1 {
-			path = args[0]
-		}
-		return a.check(path)
+		return a.check(strings.Join(args, ""))
 	})
 }
 
@@ -81,14 +77,8 @@ func count(n int, noun string) string {
 
 func (a *app) schemaCommand() *cobra.Command {
 	c := command("schema [pool|members|node]", "Print the JSON Schema (draft-07) of pool.yaml, of the files in members.d, or of the node file", cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs), func(_ context.Context, args []string) error {
-		schema := zones.Schema()
-		switch {
-		case len(args) == 1 && args[0] == "members":
-			schema = zones.MembersSchema()
-		case len(args) == 1 && args[0] == "node":
-			schema = nodeSchema()
-		}
-		_, err := a.out.Write(schema)
+		schemas := map[string]func() []byte{"": zones.Schema, "pool": zones.Schema, "members": zones.MembersSchema, "node": nodeSchema}
+		_, err := a.out.Write(schemas[strings.Join(args, "")]())
 		return err
 	})
 	c.ValidArgs = []string{"pool", "members", "node"}

@@ -212,14 +212,19 @@ func loadConfig(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("node file: %w", err)
 	}
-	paths := []*string{&c.Data, &c.Registry, &c.Socket, &c.GeoIP, &c.LeapFile, &c.DNS.CookieSecrets, &c.DNS.TLS.Cert, &c.DNS.TLS.Key, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.Token, &c.HTTP.MemberTokens}
-	for i := range c.DNS.Transfer.Keys {
-		paths = append(paths, &c.DNS.Transfer.Keys[i].File)
-	}
-	for _, p := range paths {
+	for _, p := range append(c.files(), &c.Data, &c.Socket, &c.HTTP.Token, &c.HTTP.MemberTokens) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}
 	}
 	return c, nil
+}
+
+// files are those that inputs are read from, "" for one that is not named.
+func (c *Config) files() []*string {
+	paths := []*string{&c.Registry, &c.GeoIP, &c.LeapFile, &c.DNS.CookieSecrets, &c.DNS.TLS.Cert, &c.DNS.TLS.Key, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key}
+	for i := range c.DNS.Transfer.Keys {
+		paths = append(paths, &c.DNS.Transfer.Keys[i].File)
+	}
+	return paths
 }

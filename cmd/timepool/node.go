@@ -51,43 +51,33 @@ type node struct {
 
 // openNode loads what the node file names and binds what can be bound early,
 // so that every fault of configuration is told before anything is served.
-func openNode(c Config, static bool, log *slog.Logger) (*node, error) {
+func openNode(c Config, static bool, log *slog.Logger) (_ *node, err error) {
 	n := &node{config: c, log: log, started: time.Now(), processors: runtime.GOMAXPROCS(0), asks: make(chan func())}
+	defer func() {
+		if err != nil {
+			n.close()
+		}
+	}()
 	n.watcher = newWatcher(n.watchedFiles) // before they are read, so that no edit falls between
-	if err := n.open(static); err != nil {
-		n.close()
-		return nil, err
-	}
-	return n, nil
-}
-
-func (n *node) open(static bool) error {
-	c, log := n.config, n.log
 	in, err := c.read(inputs{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := resolver.CheckListen(c.DNS.Listen, c.DNS.TLS.Listen); err != nil {
-		return err
+		return nil, err
 	}
 	g := generation{inputs: in, number: 1}
 	if !static {
-		if n.history, err = monitor.OpenHistory(c.historyFile(), c.historyOptions(log)); err != nil {
-			return err
-		}
-		if g.record, err = n.history.Overrides(); err != nil {
-			return err
-		}
-		if err := n.openMonitor(); err != nil {
-			return err
+		if g.record, err = n.openMonitor(); err != nil {
+			return nil, err
 		}
 	}
 	if n.socketListener, err = listenSocket(c.Socket); err != nil {
-		return err
+		return nil, err
 	}
 	if !c.HTTP.Off {
 		if n.httpListener, err = net.Listen("tcp", c.HTTP.Listen.String()); err != nil {
-			return fmt.Errorf("http: %w", err)
+			return nil, fmt.Errorf("http: %w", err)
 		}
 		if in.httpTLS != nil {
 			n.httpListener = tls.NewListener(n.httpListener, n.tls(func(g *generation) *tls.Certificate { return g.httpTLS }, "http/1.1"))
@@ -98,15 +88,19 @@ func (n *node) open(static bool) error {
 		TLSListen: c.DNS.TLS.Listen, TLS: n.tls(func(g *generation) *tls.Certificate { return g.dnsTLS }, "dot"), Limits: c.DNS.limits(), Log: log,
 	})
 	g.serial = loadSerial(n.serialPath(), log)
-	return n.publish(g)
+	return n, n.publish(g)
 }
 
-// openMonitor makes board and prober over the opened history.
-func (n *node) openMonitor() error {
+// openMonitor opens the history, of which it returns the overrides, and makes
+// board and prober over it.
+func (n *node) openMonitor() (record []zones.Override, err error) {
 	p := n.config.Probe
+	if n.history, err = monitor.OpenHistory(n.config.historyFile(), n.config.historyOptions(n.log)); err != nil {
+		return nil, err
+	}
 	rows, err := n.history.Rows()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n.board = monitor.NewBoard(monitor.BoardOptions{
 		Vantage: n.config.Vantage, Interval: p.Interval, Rows: rows, Keep: n.history.Put, Own: n.config.own,
@@ -130,7 +124,7 @@ func (n *node) openMonitor() error {
 			n.prober.Source6 = source
 		}
 	}
-	return nil
+	return n.history.Overrides()
 }
 
 // run serves until ctx ends; each of hangups has the registry read again, as

@@ -93,16 +93,14 @@ func (w *watcher) edited() bool {
 }
 
 // watchedFiles are those that an edit may touch.
-func (n *node) watchedFiles() []string {
+func (n *node) watchedFiles() (paths []string) {
+	for _, p := range n.config.files() {
+		paths = append(paths, *p)
+	}
 	folder := filepath.Dir(n.config.Registry)
 	members, _ := fs.Glob(os.DirFS(folder), "members.d/*.yaml") // the pattern is good
-	c := &n.config
-	paths := []string{c.Registry, c.GeoIP, c.LeapFile, c.DNS.CookieSecrets, c.DNS.TLS.Cert, c.DNS.TLS.Key, c.HTTP.TLS.Cert, c.HTTP.TLS.Key}
 	for _, name := range members {
 		paths = append(paths, filepath.Join(folder, name))
-	}
-	for _, k := range c.DNS.Transfer.Keys {
-		paths = append(paths, k.File)
 	}
 	return paths
 }
