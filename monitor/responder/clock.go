@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,13 +30,16 @@ type Clock struct {
 	Leaps func() *Leaps
 	Smear bool
 
-	polling   sync.Mutex
-	sources   []heard
 	precision int8
 	log       *slog.Logger
 	current   atomic.Pointer[Announcement]
-	drains    drains
-	smeared   *smear // the last one
+
+	mu      sync.Mutex // held by Poll, and by who changes drains
+	sources []heard
+	drains  []drain // oldest first
+	asking  *census // of those who ask while a drain holds; nil while none does
+	smeared *smear  // the last one
+	logged  string  // what was worth a line
 }
 
 // heard is a Source and the last thing it said.
@@ -62,11 +64,11 @@ func NewClock(precision int8, log *slog.Logger, sources ...Source) *Clock {
 	for _, s := range sources {
 		c.sources = append(c.sources, heard{Source: s})
 	}
-	c.announce(Announcement{State: Unsynchronised(), Why: errNotAsked})
+	is := Unsynchronised()
+	is.Precision = precision
+	c.current.Store(&Announcement{State: is, Why: errors.New("not asked yet")})
 	return c
 }
-
-var errNotAsked = errors.New("not asked yet")
 
 // State is what to announce now; never nil. It is for Server.State.
 func (c *Clock) State() *State { return &c.current.Load().State }
@@ -90,8 +92,22 @@ func (c *Clock) Run(ctx context.Context) error {
 
 // Poll asks the sources once.
 func (c *Clock) Poll(ctx context.Context) {
-	c.polling.Lock()
-	defer c.polling.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.hear(ctx)
+	now := time.Now()
+	if !a.State.Synchronised() {
+		a.State = Unsynchronised()
+	}
+	a.Why = errors.Join(a.Why, c.leap(&a.State, now))
+	c.drain(&a, now)
+	a.State.Precision = c.precision
+	c.current.Store(&a)
+	c.tell(&a)
+}
+
+// hear gives what the first source says that answers, or answered lately.
+func (c *Clock) hear(ctx context.Context) Announcement {
 	var why error
 	for i := range c.sources {
 		s := &c.sources[i]
@@ -102,35 +118,26 @@ func (c *Clock) Poll(ctx context.Context) {
 		} else {
 			why = errors.Join(why, fmt.Errorf("%s: %w", s.Name, err))
 		}
-		if err == nil || !s.at.IsZero() && now.Sub(s.at) < hold {
-			c.announce(Announcement{State: s.state, Source: s.Name, Why: why})
-			return
+		if !s.at.IsZero() && now.Sub(s.at) < hold {
+			return Announcement{State: s.state, Source: s.Name, Why: why}
 		}
 	}
-	c.announce(Announcement{State: Unsynchronised(), Why: why})
+	return Announcement{Why: why}
 }
 
-// announce publishes a and logs it where it differs in kind from the last.
-func (c *Clock) announce(a Announcement) {
-	now := time.Now()
-	a.Why = errors.Join(a.Why, c.leap(&a.State, now))
-	c.drains.apply(&a, now)
-	a.State.Precision = c.precision
-	if !a.State.Synchronised() {
-		a.State.Leap, a.State.Stratum, a.State.RefID = NotInSync, MaxStratum, 0
-	}
-	was := c.current.Swap(&a)
-	if was == nil || c.log == nil {
-		return
-	}
-	is, old := &a.State, &was.State
-	if !errors.Is(was.Why, errNotAsked) && was.Source == a.Source && (was.Why == nil) == (a.Why == nil) && slices.Equal(was.Drains, a.Drains) &&
-		old.Stratum == is.Stratum && old.Leap == is.Leap && old.RefID == is.RefID {
-		return
-	}
-	level := slog.LevelInfo
+// tell logs a where it differs in kind from the last.
+func (c *Clock) tell(a *Announcement) {
+	is, level := &a.State, slog.LevelInfo
 	if !is.Synchronised() || a.Why != nil {
 		level = slog.LevelWarn
 	}
-	c.log.Log(context.Background(), level, "clock", "source", a.Source, "stratum", is.Stratum, "leap", is.Leap, "why", a.Why, "drains", a.Drains)
+	refID := is.RefID
+	if is.Smearing != 0 {
+		refID = 0 // it changes all the time
+	}
+	kind := fmt.Sprint(a.Source, a.Why == nil, is.Stratum, is.Leap, refID, a.Drains)
+	if c.log != nil && kind != c.logged {
+		c.log.Log(context.Background(), level, "clock", "source", a.Source, "stratum", is.Stratum, "leap", is.Leap, "why", a.Why, "drains", a.Drains)
+	}
+	c.logged = kind
 }

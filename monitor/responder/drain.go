@@ -1,8 +1,12 @@
 package responder
 
 import (
+	"hash/maphash"
+	"math"
+	"math/bits"
+	"net/netip"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,71 +31,117 @@ type Drained struct {
 	Until  time.Time `json:"until"` // at most 24 h after Since
 }
 
-// drains are one by each who asked and did not lift it, oldest first; those that
-// are over stay, so that asking again does not begin anew.
-type drains struct {
-	mu     sync.Mutex
-	list   []Drained
-	census *census // of those who ask meanwhile; nil while none holds
+// drain is a Drained by one who asked and did not lift it. One that is over stays,
+// so that who goes on asking does not begin it anew.
+type drain struct {
+	Drained
+	asked time.Time // last
 }
+
+// forgotten is how long after it was last asked for a drain that is over is none.
+const forgotten = time.Hour
 
 // Drain has c announce itself, from the next Poll on, at stratum 15 for two
 // minutes and then unsynchronised, until that instant or until 24 hours after by
 // first asked for it, whichever is first; a zero until is the latter. To ask
-// again changes the end, not the beginning.
+// again changes the end, not the beginning, unless the drain was over and an hour
+// has passed.
 func (c *Clock) Drain(by, reason string, until time.Time) {
-	c.drains.mu.Lock()
-	defer c.drains.mu.Unlock()
-	list := &c.drains.list
-	i := slices.IndexFunc(*list, func(d Drained) bool { return d.By == by })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	c.drains = slices.DeleteFunc(c.drains, func(d drain) bool { return now.After(d.Until) && now.Sub(d.asked) > forgotten })
+	i := slices.IndexFunc(c.drains, func(d drain) bool { return d.By == by })
 	if i < 0 {
-		i = len(*list)
-		*list = append(*list, Drained{By: by, Since: time.Now()})
+		i = len(c.drains)
+		c.drains = append(c.drains, drain{Drained: Drained{By: by, Since: now}})
 	}
-	d := &(*list)[i]
-	d.Reason, d.Until = reason, until
-	if last := d.Since.Add(longestDrain); until.IsZero() || until.After(last) {
-		d.Until = last
+	d := &c.drains[i]
+	d.asked, d.Reason, d.Until = now, reason, d.Since.Add(longestDrain)
+	if !until.IsZero() && until.Before(d.Until) {
+		d.Until = until
 	}
 }
 
 // Undrain lifts what by asked for, from the next Poll on.
 func (c *Clock) Undrain(by string) {
-	c.drains.mu.Lock()
-	defer c.drains.mu.Unlock()
-	c.drains.list = slices.DeleteFunc(c.drains.list, func(d Drained) bool { return d.By == by })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drains = slices.DeleteFunc(c.drains, func(d drain) bool { return d.By == by })
 }
 
-// apply makes of a what is announced under a drain, where one holds.
-func (d *drains) apply(a *Announcement, now time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, x := range d.list {
-		if now.Before(x.Until) {
-			a.Drains = append(a.Drains, x)
+// drain makes of a what is announced under a drain, where one holds.
+func (c *Clock) drain(a *Announcement, now time.Time) {
+	for _, d := range c.drains {
+		if now.Before(d.Until) {
+			a.Drains = append(a.Drains, d.Drained)
 		}
 	}
-	if len(a.Drains) == 0 {
-		d.census = nil
+	switch {
+	case a.Drains == nil:
+		c.asking = nil
 		return
-	}
-	if d.census == nil {
-		d.census = newCensus(now)
-	}
-	d.census.turn(now)
-	if a.State.Synchronised() && now.Sub(a.Drains[0].Since) < farewell {
+	case a.State.Synchronised() && now.Sub(a.Drains[0].Since) < farewell:
 		a.State.Stratum, a.State.RootDispersion = MaxStratum-1, worthless-time.Second
-	} else {
+	default:
 		a.State = Unsynchronised()
 	}
-	a.State.asked = d.census
+	if c.asking == nil || now.Sub(c.asking.since) >= censusWindow {
+		c.asking = c.asking.next(now)
+	}
+	a.State.asking = c.asking
 }
 
 // Asking is how many clients asked in the last minute or two, about; they are
 // counted while drains hold.
 func (a *Announcement) Asking() int {
-	if a.State.asked == nil {
+	if a.State.asking == nil {
 		return 0
 	}
-	return a.State.asked.count()
+	return a.State.asking.count()
+}
+
+// census estimates how many clients ask, in 16 KB whatever their number: each
+// sets a bit by its hash, and the bits that stay clear tell how many there were
+// (linear counting, right within 1 % up to 200,000). There are two windows of
+// 64 s, so that one is always full.
+type census struct {
+	seed      maphash.Seed
+	now, last *window
+	since     time.Time // of now
+}
+
+type window [censusBits / 64]atomic.Uint64
+
+const (
+	censusBits   = 1 << 16
+	censusWindow = 64 * time.Second
+)
+
+// next gives a census with a new window, after c or, where c is nil, anew.
+func (c *census) next(now time.Time) *census {
+	n := &census{maphash.MakeSeed(), new(window), new(window), now}
+	if c != nil {
+		n.seed, n.last = c.seed, c.now
+	}
+	return n
+}
+
+// add counts client.
+func (c *census) add(client netip.Addr) {
+	key := client.As16()
+	bit := maphash.Bytes(c.seed, key[:]) % censusBits
+	word := &c.now[bit/64]
+	if mask := uint64(1) << (bit % 64); word.Load()&mask == 0 { // most are there already
+		word.Or(mask)
+	}
+}
+
+// count estimates how many there were in the last 64 to 128 s.
+func (c *census) count() int {
+	clear := 0
+	for i := range c.now {
+		clear += bits.OnesCount64(^(c.now[i].Load() | c.last[i].Load()))
+	}
+	return int(math.Round(censusBits * math.Log(censusBits/float64(max(clear, 1)))))
 }

@@ -68,6 +68,31 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// A drain that ended by itself does not stand in the way of another, however
+// long ago it began; who goes on asking gets no second one.
+func TestDrainBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock(-20, nil, (&voice{state: good}).source("chronyd"))
+		holds := func(want bool) {
+			t.Helper()
+			if c.Poll(t.Context()); (c.Announced().Drains != nil) != want {
+				t.Errorf("drains %v, want one: %v", c.Announced().Drains, want)
+			}
+		}
+		c.Drain("command", "", time.Now().Add(time.Hour))
+		holds(true)
+		time.Sleep(72 * time.Hour)
+		holds(false)
+		c.Drain("command", "", time.Now().Add(time.Hour))
+		holds(true)
+		for range 48 {
+			time.Sleep(time.Hour)
+			c.Drain("command", "", time.Now().Add(48*time.Hour))
+		}
+		holds(false)
+	})
+}
+
 // Clients that ask are counted about once each, however often they ask, and
 // forgotten when they stop and when the drain ends.
 func TestDrainCountsClients(t *testing.T) {

@@ -3,10 +3,12 @@ package responder
 import (
 	"crypto/sha1"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -58,6 +60,25 @@ func TestLeapsAreReplaced(t *testing.T) {
 			t.Errorf("%+v: leap %d, %v", l, a.State.Leap, a.Why)
 		}
 	}
+}
+
+// While a second is smeared its reference changes all the time, which is no news.
+func TestSmearIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		soon := step{time.Now().Add(6 * time.Hour), time.Second}
+		c := NewClock(-20, slog.New(slog.NewTextHandler(&out, nil)), (&voice{state: State{Stratum: 2}}).source("chronyd"))
+		c.Leaps, c.Smear = only(&Leaps{Expires: soon.at.AddDate(1, 0, 0), steps: []step{soon}}), true
+		references := map[uint32]bool{}
+		for range 5 {
+			c.Poll(t.Context())
+			references[c.State().RefID] = true
+			time.Sleep(time.Second)
+		}
+		if n := strings.Count(out.String(), "\n"); n != 1 || len(references) != 5 {
+			t.Errorf("%d lines, want 1; references %v\n%s", n, references, out.String())
+		}
+	})
 }
 
 func TestReadLeaps(t *testing.T) {

@@ -209,8 +209,8 @@ func (s *Server) judge(request []byte, client netip.AddrPort, now time.Time) jud
 	if state == nil {
 		return judgement{Verdict: Silent}
 	}
-	if state.asked != nil {
-		state.asked.add(client.Addr())
+	if state.asking != nil {
+		state.asking.add(client.Addr())
 	}
 	if s.Limiter != nil {
 		if over := s.Limiter.Take(client.Addr(), now); over != Answered {

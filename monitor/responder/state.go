@@ -43,8 +43,8 @@ type State struct {
 	// Smearing is what smearing a leap second adds to the clock now; 0 where it does not.
 	Smearing time.Duration
 
-	smear *smear  // where it does
-	asked *census // of those to whom this is announced; may be nil
+	smear  *smear  // where it does
+	asking *census // of those to whom this is announced; may be nil
 }
 
 // offset is what is added to every stamp that is sent.
