@@ -11,13 +11,17 @@ type tally struct {
 	best       Sample
 	tries      int
 	sent, lost int
+	at, wall   time.Time // of the first, by the monotonic clock and by that on the wall
 }
 
 // add takes one exchange in and reports whether it settles the check: a kiss
 // code, stratum 0 or one above 10 is the result whatever else came, and asking
 // on would only make a limited member angrier.
 func (t *tally) add(s Sample) bool {
-	t.tries++
+	if t.tries++; t.tries == 1 {
+		t.at = time.Now()
+		t.wall = t.at.Round(0)
+	}
 	t.sent += s.Sent
 	t.lost += s.Lost
 	final := s.Outcome == Answered && (s.Kiss != "" || s.Stratum == 0 || s.Stratum > lastStratum)
@@ -27,9 +31,13 @@ func (t *tally) add(s Sample) bool {
 	return final
 }
 
-// sample returns the result so far as the Sample of one check.
+// sample returns the result so far as the Sample of one check. One in which our
+// clock was set measured neither what it was before nor what it is now.
 func (t *tally) sample(addr netip.Addr, vantage string, now time.Time) Sample {
 	s := t.best
+	if by := now.Round(0).Sub(t.wall) - now.Sub(t.at); s.Outcome == Answered && by.Abs() > stepSlack {
+		s = Sample{Outcome: Unmeasured, Err: clockSet}
+	}
 	s.Addr, s.Vantage, s.Time = addr, vantage, now.Round(0).UTC()
 	s.Sent, s.Lost = t.sent, t.lost
 	return s

@@ -145,3 +145,22 @@ func TestCheckOverTheWire(t *testing.T) {
 		t.Errorf("offset %v, round trip %v", s.Offset, s.RTT)
 	}
 }
+
+// An offset from before our clock was set says nothing when the check is over.
+func TestCheckAcrossAStep(t *testing.T) {
+	for by, want := range map[time.Duration]Outcome{0: Answered, 5 * time.Second: Unmeasured, -5 * time.Second: Unmeasured} {
+		var c tally
+		c.add(off(by))
+		c.wall = c.wall.Add(-by)
+		c.add(good())
+		if s := c.sample(testAddr, "fra", time.Now()); s.Outcome != want || s.Sent != 6 {
+			t.Errorf("set by %v: %+v", by, s)
+		}
+	}
+	var c tally
+	c.add(mute())
+	c.wall = c.wall.Add(time.Hour)
+	if s := c.sample(testAddr, "fra", time.Now()); s.Outcome != Silent {
+		t.Errorf("no clock is needed to hear nothing: %+v", s)
+	}
+}

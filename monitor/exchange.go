@@ -16,10 +16,12 @@ import (
 	"github.com/beevik/ntp"
 )
 
-// What Sample.Err says when nothing came at all, and when nobody waited for it.
+// What Sample.Err says when nothing came at all, when nobody waited for it, and
+// when neither offset nor round trip says anything about the member.
 const (
 	timedOut  = "timeout"
 	cancelled = "cancelled"
+	clockSet  = "our own clock was stepped"
 )
 
 // stepSlack is by how much the wall clock and the monotonic clock may disagree
@@ -54,7 +56,7 @@ func Exchange(ctx context.Context, to netip.AddrPort, from Source, timeout time.
 	case x.answered:
 		x.read(&s, r, err)
 		if r != nil && stepped(r.Timestamps, elapsed) {
-			s = Sample{Addr: s.Addr, Outcome: Unmeasured, Sent: 1, Err: "our own clock was stepped"}
+			s = Sample{Addr: s.Addr, Outcome: Unmeasured, Sent: 1, Err: clockSet}
 		}
 	case ctx.Err() != nil:
 		s.Outcome, s.Err = Unmeasured, cancelled
@@ -187,8 +189,7 @@ func (x *exchange) invalid(r *ntp.Response) string {
 	return ""
 }
 
-// stepped reports whether our wall clock jumped between sending and receiving:
-// then neither offset nor round trip says anything about the member.
+// stepped reports whether our wall clock jumped between sending and receiving.
 func stepped(t ntp.ProtocolTimestamps, elapsed time.Duration) bool {
 	wall := t.ClientRecv.Round(0).Sub(t.ClientXmit.Round(0))
 	return wall < -stepSlack || wall > elapsed+stepSlack
