@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/timepool/timepool/zones"
 )
@@ -71,7 +72,13 @@ func (b *Board) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.state()
-	st := Status{Frozen: s.frozen == [either]bool{true, true}, Warning: cmp.Or(b.freezes[0].why, b.freezes[1].why), Truth: truth}
+	st := Status{Lost: []string{}, Warning: cmp.Or(b.freezes[0].why, b.freezes[1].why), Truth: truth}
+	for f, frozen := range s.frozen {
+		if frozen {
+			st.Lost = append(st.Lost, strings.ToLower(familyWords[f]))
+		}
+	}
+	st.Frozen = len(st.Lost) == either
 	in := false
 	for _, v := range b.watched {
 		servable := b.hosts[v.host].Servable()

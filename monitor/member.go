@@ -43,11 +43,12 @@ type Member struct {
 
 // Status is what the Board says of itself.
 type Status struct {
-	Frozen  bool   `json:"frozen"`  // no score moves: this vantage does not trust itself; Warning tells of one family
-	Booting bool   `json:"booting"` // no member ever reached 10: good ones are served early
-	Resort  bool   `json:"resort"`  // nobody is in: members that fell silent are served
-	Warning string `json:"warning"` // one line, "" when all is well
-	Truth   Truth  `json:"truth"`   // what the members' answers say of one another
+	Frozen  bool     `json:"frozen"`  // no score moves: this vantage does not trust itself
+	Lost    []string `json:"lost"`    // the address families of which no score moves: "ipv4", "ipv6", both when Frozen
+	Booting bool     `json:"booting"` // no member ever reached 10: good ones are served early
+	Resort  bool     `json:"resort"`  // nobody is in: members that fell silent are served
+	Warning string   `json:"warning"` // one line, "" when all is well
+	Truth   Truth    `json:"truth"`   // what the members' answers say of one another
 }
 
 // Members returns one line for every address of every member, in the

@@ -18,7 +18,7 @@ func networkVote(hosts []voter, now time.Time) (down [either]string, upTo [eithe
 		case stuck:
 			down[f] = "frozen: no check can leave this node"
 		case dark:
-			down[f] = "frozen for " + family + ": every member is silent there, so the " + family + " network of this node is in doubt"
+			down[f] = "frozen: every member is silent over " + family + ", so the " + family + " network of this node is in doubt"
 		}
 	}
 	return down, upTo

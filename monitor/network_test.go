@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -132,7 +133,7 @@ func TestBoardLosesIPv6(t *testing.T) {
 		for range 150 { // more than two hours
 			round(mute(), mute(), good(), good(), good())
 		}
-		if s := b.Status(); s.Frozen || !strings.HasPrefix(s.Warning, "frozen for IPv6: every member is silent there") {
+		if s := b.Status(); s.Frozen || !slices.Equal(s.Lost, []string{"ipv6"}) || !strings.HasPrefix(s.Warning, "frozen: every member is silent over IPv6") {
 			t.Errorf("%+v", s)
 		}
 		for i := range 4 {
@@ -142,7 +143,7 @@ func TestBoardLosesIPv6(t *testing.T) {
 		}
 		wantStandings(t, b, "resort in in in")
 		round(good(), good(), good(), good(), good())
-		if s := b.Status(); s.Warning != "" {
+		if s := b.Status(); s.Warning != "" || len(s.Lost) > 0 {
 			t.Errorf("not thawed: %+v", s)
 		}
 	})
@@ -162,7 +163,7 @@ func TestBoardLosesIPv4AndItsClock(t *testing.T) {
 			s.Addr = reg.Members[i].Addresses[1]
 			b.Record(s)
 		}
-		if s := b.Status(); !s.Frozen || !strings.Contains(s.Warning, "3 of 3 members have the clock of this node 1m0s or more behind") {
+		if s := b.Status(); !s.Frozen || len(s.Lost) != 2 || !strings.Contains(s.Warning, "3 of 3 members have the clock of this node 1m0s or more behind") {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -86,11 +86,11 @@ func (n *node) metrics(s scrape) {
 	}
 	for _, six := range []bool{false, true} {
 		s.gauge("pool_members_in", "Member addresses that are handed out.", float64(in[six]), "family", family(six))
+		s.gauge("probe_frozen", "1 while no score of an address family moves, as the node does not trust its own clock or network.", bit(slices.Contains(v.Monitor.Lost, family(six))), "family", family(six))
 	}
 	for outcome, word := range []string{monitor.Answered: "answered", monitor.Silent: "silent", monitor.Unmeasured: "unmeasured"} {
 		s.count("probe_checks_total", "Checks of members by outcome.", float64(n.checks[outcome].Load()), "outcome", word)
 	}
-	s.gauge("probe_frozen", "1 while no score moves, as the node does not trust its own clock or network.", bit(v.Monitor.Frozen))
 	s.gauge("probe_booting", "1 while nobody has ever reached a score of 10.", bit(v.Monitor.Booting))
 	s.gauge("probe_lag_seconds", "How late the check is that is due next.", v.Lag.Seconds())
 	h := cmp.Or(v.History, new(monitor.HistoryStatus)) // of a static node all is 0

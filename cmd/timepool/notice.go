@@ -45,6 +45,8 @@ func doubts(s monitor.Status) []string {
 	switch {
 	case s.Frozen:
 		lines = append(lines, "Frozen, so that no score moves: "+strings.TrimPrefix(s.Warning, "frozen: ")+".")
+	case len(s.Lost) > 0:
+		lines = append(lines, "Frozen over "+s.Lost[0]+", so that no score moves there: "+strings.TrimPrefix(s.Warning, "frozen: ")+".")
 	case s.Warning != "":
 		lines = append(lines, s.Warning)
 	}

@@ -82,8 +82,9 @@ pools: {dmz: {tags: [dmz]}, lab: {tags: [lab]}}
 func TestDoubts(t *testing.T) {
 	for want, s := range map[string]monitor.Status{
 		"": {},
-		"Frozen, so that no score moves: all silent.": {Frozen: true, Warning: "frozen: all silent"},
-		"kernel says unsync":                          {Warning: "kernel says unsync"},
+		"Frozen, so that no score moves: all silent.":                 {Frozen: true, Warning: "frozen: all silent"},
+		"Frozen over ipv6, so that no score moves there: all silent.": {Lost: []string{"ipv6"}, Warning: "frozen: all silent"},
+		"kernel says unsync": {Warning: "kernel says unsync"},
 		"Booting: nobody has ever reached a score of 10, so members whose every check was good are handed out early.": {Booting: true},
 	} {
 		if got := doubts(s); strings.Join(got, "|") != want || got == nil {

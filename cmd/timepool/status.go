@@ -161,7 +161,7 @@ func (n *node) members(g *generation) []monitor.Member {
 
 func (n *node) monitorStatus(g *generation) monitor.Status {
 	if n.board == nil {
-		return monitor.Status{Warning: "static: members are not measured"}
+		return monitor.Status{Lost: []string{}, Warning: "static: members are not measured"}
 	}
 	s := n.board.Status()
 	s.Resort = len(g.snapshot.Stats().Resort) > 0 // the Board does not know families and tenant pools
