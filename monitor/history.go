@@ -20,22 +20,20 @@ import (
 )
 
 // The layout of the store. meta holds the format under its own name; rows has
-// one value a Row (rowKey), overrides one an override. The others have a bucket
-// a day (dayKey): open has the chunks of the day that goes on, small ones so
-// that a check costs little to add (addrPrefix and the time of the first check);
-// once the day is over, raw and rolled have one chunk an address (addrPrefix).
-const historyFormat = 3
+// one value a Row (rowKey), overrides one an override. The others are the stages
+// that checks go through, with a bucket for each period of time (timeKey).
+const historyFormat = 4
 
 var (
-	bucketMeta   = []byte("meta")
-	bucketRows   = []byte("rows")
-	bucketOpen   = []byte("open")
-	bucketRaw    = []byte("raw")
-	bucketRolled = []byte("rolled")
-	keyFormat    = []byte("format")
+	bucketMeta = []byte("meta")
+	bucketRows = []byte("rows")
+	keyFormat  = []byte("format")
 
-	buckets = [][]byte{bucketMeta, bucketRows, bucketOverrides, bucketOpen, bucketRaw, bucketRolled}
+	buckets = [][]byte{bucketMeta, bucketRows, bucketOverrides, stages[0].bucket, stages[1].bucket, stages[2].bucket}
 )
+
+// growBy is by how many octets the file grows.
+const growBy = 1 << 20
 
 // HistoryOptions says how a History keeps.
 type HistoryOptions struct {
@@ -62,7 +60,7 @@ type History struct {
 	mu      sync.Mutex
 	rows    map[Key]Row // not yet written
 	samples []Point     // not yet written, oldest first
-	writing []Point     // being written now, older than those
+	dropped int         // samples that were there before them, written or lost
 	lost    int         // samples given up since the last write that worked
 	failing error       // why the last write failed; nil when it did not
 	broken  error       // the store turned out damaged and is not touched any more
@@ -256,7 +254,7 @@ func (h *History) Status() HistoryStatus {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.Waiting, s.Lost, s.Recovered = len(h.writing)+len(h.samples), h.lost, h.recovered
+	s.Waiting, s.Lost, s.Recovered = len(h.samples), h.lost, h.recovered
 	if h.failing != nil {
 		s.Failing = h.failing.Error()
 	}
@@ -293,4 +291,9 @@ func timeKey(t time.Time) []byte {
 		ns = t.UnixNano()
 	}
 	return binary.BigEndian.AppendUint64(nil, uint64(ns)^1<<63)
+}
+
+// keyTime is the time that a timeKey was made of.
+func keyTime(k []byte) time.Time {
+	return time.Unix(0, int64(binary.BigEndian.Uint64(k)^1<<63)).UTC()
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"math"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // A chunk holds Points of one address one after the other, each as what it
@@ -24,44 +26,75 @@ var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
 
+// The units of what chunks keep, beside a millisecond for times of day.
+const (
+	chunkUnit  = 100 * time.Nanosecond // of durations
+	chunkScore = 1000                  // a score of 1
+	textMax    = 60                    // bounds what is kept of a text
+)
+
+// packed is a Point in whole numbers of the units that chunks keep.
+type packed [numbers]int64
+
+// Where the numbers of a packed point are.
+const (
+	inTime  = iota // since 1970
+	inState        // outcome, leap, frozen
+	inStratum
+	inRefID
+	inSent
+	inLost
+	inScore
+	inStep
+	inOffset
+	inRTT
+	inSlack  // the root distance without the round trip
+	inChecks // of a rolled point, as all up to inVantage; 0: one check
+	inSilent
+	inWrong
+	inBelow              // by how much Low differs from offset, RTT and score …
+	inAbove   = iota + 2 // … and High
+	inVantage = iota + 4 // from here on places of texts
+	inKiss
+	inInvalid
+	inErr
+	numbers
+)
+
 // parts are the numbers of a packed point that come together or not at all.
 var parts = [...][2]int{{inState, inScore}, {inScore, inOffset}, {inOffset, inChecks}, {inChecks, inVantage}, {inVantage, inKiss}, {inKiss, numbers}}
 
-// appendChunk returns the chunk with the points after those that it holds; nil
-// is an empty one. The points' address is not kept.
-func appendChunk(chunk []byte, points []Point) ([]byte, error) {
-	c := coder{texts: []string{""}}
-	if chunk != nil {
-		if err := c.open(chunk); err != nil {
-			return nil, err
-		}
-		for len(c.b) > 0 {
-			if !c.read() {
-				return nil, errChunk
-			}
-		}
-	}
-	c.b = append(make([]byte, 4, len(chunk)+4+16*len(points)), chunk[min(4, len(chunk)):]...)
+// writeChunk returns a chunk of the points, without their address.
+func writeChunk(points []Point) []byte {
+	c := coder{b: make([]byte, 4, 4+16*len(points)), texts: []string{""}}
 	for i := range points {
 		c.write(&points[i])
 	}
 	binary.BigEndian.PutUint32(c.b, crc32.Checksum(c.b[4:], castagnoli))
-	return c.b, nil
+	return c.b
+}
+
+// checkChunk says whether a chunk is whole.
+func checkChunk(chunk []byte) error {
+	if len(chunk) < 4 || binary.BigEndian.Uint32(chunk) != crc32.Checksum(chunk[4:], castagnoli) {
+		return errChunk
+	}
+	return nil
 }
 
 // readChunk appends the chunk's points, which are of addr.
 func readChunk(points []Point, addr netip.Addr, chunk []byte) ([]Point, error) {
-	c := coder{texts: []string{""}}
-	if err := c.open(chunk); err != nil {
+	if err := checkChunk(chunk); err != nil {
 		return points, err
 	}
+	c := coder{b: chunk[4:], texts: []string{""}}
 	points = slices.Grow(points, len(chunk)/8)
 	for len(c.b) > 0 {
 		if !c.read() {
 			return points, errChunk
 		}
-		points = append(points, Point{})
-		c.unpack(&points[len(points)-1], addr)
+		points = append(points, Point{Sample: Sample{Addr: addr}})
+		c.convert(&points[len(points)-1], &c.last, false)
 	}
 	return points, nil
 }
@@ -74,15 +107,6 @@ type coder struct {
 	texts []string // those that came up, which packed points name by their place
 }
 
-// open makes c read the chunk's points.
-func (c *coder) open(chunk []byte) error {
-	if len(chunk) < 4 || binary.BigEndian.Uint32(chunk) != crc32.Checksum(chunk[4:], castagnoli) {
-		return errChunk
-	}
-	c.b = chunk[4:]
-	return nil
-}
-
 // expect makes of the last point what it leads to.
 func (c *coder) expect() {
 	c.last[inTime] += c.gap
@@ -92,7 +116,8 @@ func (c *coder) expect() {
 // write appends p.
 func (c *coder) write(p *Point) {
 	known := int64(len(c.texts))
-	k := c.pack(p)
+	var k packed
+	c.convert(p, &k, true)
 	gap := k[inTime] - c.last[inTime]
 	c.expect()
 	at := len(c.b)
@@ -159,4 +184,86 @@ func (c *coder) number() (int64, bool) {
 	v, n := binary.Varint(c.b)
 	c.b = c.b[max(n, 0):]
 	return v, n > 0
+}
+
+// convert rounds p to the numbers k that chunks keep, or makes p of them.
+func (c *coder) convert(p *Point, k *packed, pack bool) {
+	s := &p.Sample
+	if pack {
+		k[inTime], k[inState] = p.Time.UnixMilli(), int64(p.Outcome)&3|int64(p.Leap)&3<<2
+		if p.Frozen {
+			k[inState] |= 1 << 4
+		}
+	} else {
+		p.Time, p.Outcome, p.Leap, p.Frozen = time.UnixMilli(k[inTime]).UTC(), Outcome(k[inState]&3), uint8(k[inState]>>2&3), k[inState]>>4&1 != 0
+	}
+	whole(&k[inStratum], &s.Stratum, pack)
+	whole(&k[inRefID], &s.RefID, pack)
+	whole(&k[inSent], &s.Sent, pack)
+	whole(&k[inLost], &s.Lost, pack)
+	value(&k[inScore], &p.Score, 0, pack)
+	value(&k[inStep], &p.Step, 0, pack)
+	elapsed(&k[inOffset], &s.Offset, 0, pack)
+	elapsed(&k[inRTT], &s.RTT, 0, pack)
+	elapsed(&k[inSlack], &s.RootDistance, k[inRTT]/2, pack)
+	for i, text := range [...]*string{&s.Vantage, &s.Kiss, &s.Invalid, &s.Err} {
+		c.text(&k[inVantage+i], text, pack)
+	}
+	if pack && p.For == 0 {
+		return
+	}
+	if whole(&k[inChecks], &p.Checks, pack); k[inChecks] == 0 {
+		p.sumUpOne()
+		return
+	}
+	p.For = RollFor
+	whole(&k[inSilent], &p.Silent, pack)
+	whole(&k[inWrong], &p.Wrong, pack)
+	for i, end := range [...]*Extremes{&p.Low, &p.High} {
+		at := inBelow + i*(inAbove-inBelow)
+		elapsed(&k[at], &end.Offset, k[inOffset], pack)
+		elapsed(&k[at+1], &end.RTT, k[inRTT], pack)
+		value(&k[at+2], &end.Score, k[inScore], pack)
+	}
+}
+
+// whole, elapsed and value convert a number, of which k is what it is more than
+// base.
+func whole[T int | uint8 | uint32](k *int64, v *T, pack bool) {
+	if pack {
+		*k = int64(*v)
+	} else {
+		*v = T(*k)
+	}
+}
+
+func elapsed(k *int64, d *time.Duration, base int64, pack bool) {
+	if pack {
+		*k = int64(d.Round(chunkUnit)/chunkUnit) - base
+	} else {
+		*d = time.Duration(*k+base) * chunkUnit
+	}
+}
+
+func value(k *int64, f *float64, base int64, pack bool) {
+	if pack {
+		*k = int64(math.Round(*f*chunkScore)) - base
+	} else {
+		*f = float64(*k+base) / chunkScore
+	}
+}
+
+// text converts a text, of which k is the place.
+func (c *coder) text(k *int64, s *string, pack bool) {
+	if !pack {
+		*s = c.texts[*k]
+		return
+	}
+	text := (*s)[:min(len(*s), textMax)]
+	i := slices.Index(c.texts, text)
+	if i < 0 {
+		i = len(c.texts)
+		c.texts = append(c.texts, text)
+	}
+	*k = int64(i)
 }

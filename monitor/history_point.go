@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -56,17 +57,9 @@ func (p *Point) sumUpOne() {
 	p.High = p.Low
 }
 
-// roll sums points up, those of a vantage in ten minutes to one. They must be
-// in order of time. Those at the front that are rolled already stay as they are.
-func roll(points []Point) []Point {
-	n := 0
-	for n < len(points) && points[n].For != 0 {
-		n++
-	}
-	if n == len(points) {
-		return points
-	}
-	rolled := append(make([]Point, 0, n+(len(points)-n)/4), points[:n]...)
+// roll sums points up, those of a vantage in ten minutes to one, which may be
+// rolled already. They must be in order of time.
+func roll(points []Point) (rolled []Point) {
 	var open []Sum // of these ten minutes, one a vantage
 	var start time.Time
 	flush := func() {
@@ -77,8 +70,8 @@ func roll(points []Point) []Point {
 		}
 		open = open[:0]
 	}
-	for i := range points[n:] {
-		p := &points[n+i]
+	for i := range points {
+		p := &points[i]
 		if p.Outcome == Unmeasured {
 			continue
 		}
@@ -86,12 +79,9 @@ func roll(points []Point) []Point {
 			flush()
 			start = at
 		}
-		k := 0
-		for k < len(open) && open[k].p.Vantage != p.Vantage {
-			k++
-		}
-		if k == len(open) {
-			open = append(open, Sum{})
+		k := slices.IndexFunc(open, func(u Sum) bool { return u.p.Vantage == p.Vantage })
+		if k < 0 {
+			k, open = len(open), append(open, Sum{})
 		}
 		open[k].Add(p)
 	}

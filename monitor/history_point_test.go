@@ -84,20 +84,14 @@ func TestRange(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := tick(1, 0).Time
-	var raw, rolled int
+	raw := 0
 	for p, err := range h.Range(addr(1), first.Add(time.Second), first.Add(1201*time.Second)) {
 		if err != nil || p.For != 0 || p.Checks != 1 || p.Low.Score != p.Score {
 			t.Fatalf("%+v %v", p, err)
 		}
 		raw++
 	}
-	for p, err := range h.Rolled(addr(1), first, time.Time{}) {
-		if err != nil || p.For != RollFor || p.Checks != min(600, 1300-600*rolled) {
-			t.Fatalf("%+v %v", p, err)
-		}
-		rolled++
-	}
-	if raw != 1200 || rolled != 3 {
-		t.Errorf("%d points, %d rolled", raw, rolled)
+	if raw != 1200 {
+		t.Errorf("%d points", raw)
 	}
 }

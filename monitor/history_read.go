@@ -36,40 +36,27 @@ func (h *History) Rows() ([]Row, error) {
 }
 
 // Range iterates over an address's checks of all vantages in [from, to), oldest
-// first; a zero to is no end. Days whose checks are no longer kept come as ten
-// minutes each. Checks that cannot be read are left out. After an error it
-// stops. No transaction is open while the caller works, so a slow one holds up
-// nobody.
+// first; a zero to is no end. Where the checks are no longer kept they come as
+// ten minutes each, those that from is in too. Checks that cannot be read are left
+// out. After an error it stops. No transaction is open while the caller works, so
+// a slow one holds up nobody.
 //
 // Times are kept to a millisecond, durations to 100 ns, scores to a thousandth.
 func (h *History) Range(addr netip.Addr, from, to time.Time) iter.Seq2[Point, error] {
-	return h.points(addr, from, to, false)
-}
-
-// Rolled iterates like Range, but over ten minutes at a time throughout: for
-// weeks and months. Those that from is in come too, whole.
-func (h *History) Rolled(addr netip.Addr, from, to time.Time) iter.Seq2[Point, error] {
-	return h.points(addr, from, to, true)
-}
-
-func (h *History) points(addr netip.Addr, from, to time.Time, coarse bool) iter.Seq2[Point, error] {
 	return func(yield func(Point, error) bool) {
 		waiting := h.waiting(addr) // before the disk is looked at, so that none is missed
-		days, err := h.days(from, to, waiting)
+		days, err := h.days(from, to)
 		var points []Point // one for all days
-		for _, day := range days {
-			if err == nil {
-				err = h.view(func(tx *bolt.Tx) error {
-					points, _ = readDay(points[:0], tx, day, addr, coarse)
-					return nil
-				})
+		last := int64(-1 << 63)
+		for i := 0; i <= len(days); i++ {
+			if i == len(days) { // those of them that were not written meanwhile
+				points = slices.DeleteFunc(waiting, func(p Point) bool { return p.Time.UnixMilli() <= last })
+			} else if points, err = h.day(points[:0], days[i], addr); len(points) > 0 {
+				last = points[len(points)-1].Time.UnixMilli()
 			}
 			if err != nil {
-				break
-			}
-			points = withWaiting(points, waiting, day)
-			if coarse {
-				points = roll(points)
+				yield(Point{}, err)
+				return
 			}
 			for i := range points {
 				p := &points[i]
@@ -81,63 +68,43 @@ func (h *History) points(addr netip.Addr, from, to time.Time, coarse bool) iter.
 				}
 			}
 		}
-		if err != nil {
-			yield(Point{}, err)
-		}
 	}
 }
 
-// waiting returns the checks of an address that are not on the disk yet, as they
-// will be there.
+// waiting returns the checks of an address that are not on the disk yet.
 func (h *History) waiting(addr netip.Addr) (points []Point) {
-	var c coder
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, samples := range [][]Point{h.writing, h.samples} {
-		for i := range samples {
-			if p := samples[i]; p.Addr == addr {
-				c.last = c.pack(&p)
-				c.unpack(&p, addr)
-				points = append(points, p)
-			}
+	for i := range h.samples {
+		if h.samples[i].Addr == addr {
+			points = append(points, h.samples[i])
 		}
 	}
 	return points
 }
 
-// withWaiting adds a day's points that wait. Those that were written meanwhile
-// are there already.
-func withWaiting(points, waiting []Point, day []byte) []Point {
-	had := len(points)
-	for i := range waiting {
-		if bytes.Equal(dayKey(waiting[i].Time), day) {
-			points = append(points, waiting[i])
-		}
-	}
-	if len(points) == had {
-		return points
-	}
-	sortPoints(points)
-	return slices.CompactFunc(points, func(a, b Point) bool { return a.Time.Equal(b.Time) && a.Vantage == b.Vantage })
-}
-
-// days returns the keys of the days in [from, to) of which anything is kept, or
-// waits.
-func (h *History) days(from, to time.Time, waiting []Point) (days [][]byte, err error) {
+// days returns the days in [from, to) of which anything is kept.
+func (h *History) days(from, to time.Time) (days []time.Time, err error) {
 	err = h.view(func(tx *bolt.Tx) error {
-		for _, bucket := range [][]byte{bucketRaw, bucketRolled, bucketOpen} {
-			c := tx.Bucket(bucket).Cursor()
-			for k, _ := c.Seek(dayKey(from)); k != nil && (to.IsZero() || bytes.Compare(k, timeKey(to)) < 0); k, _ = c.Next() {
-				days = append(days, bytes.Clone(k))
-			}
-		}
+		periods(tx, from.Truncate(dayLength), to, func(start time.Time, _ *bolt.Bucket) {
+			days = append(days, start.Truncate(dayLength))
+		})
 		return nil
 	})
-	for i := range waiting {
-		days = append(days, dayKey(waiting[i].Time))
-	}
-	slices.SortFunc(days, bytes.Compare)
-	return slices.CompactFunc(days, bytes.Equal), err
+	slices.SortFunc(days, time.Time.Compare)
+	return slices.Compact(days), err
+}
+
+// day appends an address's points of a day to none, in order of time.
+func (h *History) day(points []Point, day time.Time, addr netip.Addr) (_ []Point, err error) {
+	err = h.view(func(tx *bolt.Tx) error {
+		periods(tx, day, day.Add(dayLength), func(_ time.Time, period *bolt.Bucket) {
+			points, _ = readPeriod(points, period, addr)
+		})
+		return nil
+	})
+	sortPoints(points)
+	return points, err
 }
 
 // Backup writes the whole store, as of one moment, to w: a file that Restore

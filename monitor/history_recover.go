@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // recover makes a new store of what is whole in a damaged one, which is set
@@ -42,42 +40,36 @@ func (h *History) salvage(to string) (kept, lost int, err error) {
 		return 0, 0, err
 	}
 	made.db.NoSync = true
-	type value struct {
-		path [][]byte
-		k, v []byte
-	}
-	var values []value
-	put := func() error {
-		err := made.db.Update(func(tx *bolt.Tx) (err error) {
-			for _, v := range values {
-				b := tx.Bucket(v.path[0])
-				for _, name := range v.path[1:] {
-					if b, err = b.CreateBucketIfNotExists(name); err != nil {
-						return err
-					}
-				}
-				if err = b.Put(v.k, v.v); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		kept, values = kept+len(values), nil
-		return err
-	}
-	w := walker{keep: func(path [][]byte, k, v []byte) error {
+	tx, err := made.db.Begin(true)
+	w := walker{keep: func(path [][]byte, k, v []byte) (err error) {
 		switch {
 		case len(path) == 0 || !slices.ContainsFunc(buckets, func(b []byte) bool { return bytes.Equal(b, path[0]) }):
 			return errors.New("it holds what is not timepool's")
 		case bytes.Equal(path[0], bucketMeta):
 			return known(v)
 		}
-		if values = append(values, value{path, k, v}); len(values) < salvaged {
-			return nil
+		if kept++; kept%salvaged == 0 {
+			if err = tx.Commit(); err == nil {
+				tx, err = made.db.Begin(true)
+			}
 		}
-		return put()
+		b := tx.Bucket(path[0])
+		if err == nil && len(path) > 1 {
+			b, err = b.CreateBucketIfNotExists(path[1])
+		}
+		if err != nil {
+			return err
+		}
+		return b.Put(k, v)
 	}}
-	err = cmp.Or(h.walk(&w), w.end, put(), made.db.Sync())
+	if err == nil {
+		err = cmp.Or(h.walk(&w), w.end)
+	}
+	if err == nil {
+		err = cmp.Or(tx.Commit(), made.db.Sync())
+	} else if tx != nil {
+		_ = tx.Rollback()
+	}
 	return kept, w.lost, errors.Join(err, made.db.Close())
 }
 

@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"io"
 	"os"
+	"slices"
 )
 
 // quickMax is the size up to which a quick walk looks at all of a store; of a
@@ -196,12 +197,16 @@ func (w *walker) elements(p []byte, lo, hi []byte, path [][]byte) error {
 }
 
 // value keeps a value, or walks the bucket that it holds: the page of its tree,
-// or 0 and the whole bucket as one page in place. In the bucket of a day, values
-// are chunks.
+// or 0 and the whole bucket as one page in place. In the stages are periods, and
+// in those chunks.
 func (w *walker) value(path [][]byte, k, b []byte, bucket bool) error {
-	if !bucket {
-		if len(path) == 2 {
-			if err := new(coder).open(b); err != nil {
+	staged := len(path) > 0 && slices.ContainsFunc(stages[:], func(s stage) bool { return bytes.Equal(s.bucket, path[0]) })
+	switch {
+	case bucket && len(path) > 0 && !(staged && len(path) == 1 && len(k) == 8), !bucket && staged && len(path) == 1:
+		return errors.New("a value is where none should be")
+	case !bucket:
+		if staged {
+			if err := checkChunk(b); err != nil {
 				return err
 			}
 		}
@@ -209,8 +214,7 @@ func (w *walker) value(path [][]byte, k, b []byte, bucket bool) error {
 			w.end = w.keep(path, k, b)
 		}
 		return nil
-	}
-	if len(b) < 16 {
+	case len(b) < 16:
 		return errors.New("a bucket has no head")
 	}
 	root, path := binary.NativeEndian.Uint64(b), append(path[:len(path):len(path)], k)

@@ -1,10 +1,8 @@
 package monitor
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -16,28 +14,22 @@ import (
 // written; then the oldest go. Rows are few and never go.
 const pendingMax = 1 << 16
 
-// chunkFull is the size from which an open chunk is left alone and the next
-// begun: a check costs as much to add as its chunk to write.
-const chunkFull = 512
-
 // Put keeps a Row and its Sample. It never waits for the disk: Run writes.
 func (h *History) Put(r Row) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.rows[r.Key()] = r
 	h.samples = append(h.samples, pointOf(&r))
-	h.trim()
+	if len(h.samples) > pendingMax {
+		h.drop(pendingMax / 8)
+		h.lost += pendingMax / 8
+	}
 }
 
-// trim gives up the oldest samples that are too many, an eighth at a time. Those
-// that are being written are not among them.
-func (h *History) trim() {
-	if len(h.samples) <= pendingMax {
-		return
-	}
-	n := len(h.samples) - pendingMax*7/8
-	h.samples = slices.Delete(h.samples, 0, n)
-	h.lost += n
+// drop takes the oldest samples away. Who writes them meanwhile still has them.
+func (h *History) drop(n int) {
+	h.samples = slices.Clone(h.samples[n:])
+	h.dropped += n
 }
 
 // Run writes what was Put, at most once a second, and the rest when ctx is
@@ -55,8 +47,8 @@ func (h *History) Run(ctx context.Context) error {
 	}
 }
 
-// flush writes what is pending in one transaction. What cannot be written stays
-// pending, and what comes meanwhile does too.
+// flush writes what is pending in one transaction. It stays pending until it is
+// written, and what comes meanwhile does too.
 func (h *History) flush() error {
 	if h.o.ReadOnly {
 		return nil
@@ -64,8 +56,7 @@ func (h *History) flush() error {
 	h.flushing.Lock()
 	defer h.flushing.Unlock()
 	h.mu.Lock()
-	rows, samples := h.rows, h.samples
-	h.rows, h.samples, h.writing = map[Key]Row{}, nil, samples
+	rows, samples, upTo := maps.Clone(h.rows), h.samples, h.dropped+len(h.samples)
 	h.mu.Unlock()
 
 	err := h.guard(func() error {
@@ -78,20 +69,20 @@ func (h *History) flush() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	was := h.failing
-	h.failing, h.writing = err, nil
+	h.failing = err
 	if err != nil {
-		maps.Copy(rows, h.rows)
-		h.rows, h.samples = rows, append(samples, h.samples...)
-		h.trim()
+		if was == nil {
+			h.log.Error("history cannot be written, it is kept in memory", "file", h.path, "err", err)
+		}
+		return err
 	}
-	switch {
-	case err != nil && was == nil:
-		h.log.Error("history cannot be written, it is kept in memory", "file", h.path, "err", err)
-	case err == nil && (was != nil || h.lost > 0): // also a disk that took too long
+	maps.DeleteFunc(h.rows, func(k Key, r Row) bool { return rows[k] == r })
+	h.drop(max(upTo-h.dropped, 0)) // some may be lost by now
+	if was != nil || h.lost > 0 {  // also a disk that took too long
 		h.log.Info("history is written again", "file", h.path, "samples_lost", h.lost)
 		h.lost = 0
 	}
-	return err
+	return nil
 }
 
 func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []Point) error {
@@ -105,49 +96,17 @@ func (h *History) write(tx *bolt.Tx, rows map[Key]Row, samples []Point) error {
 			return err
 		}
 	}
-	type place struct{ day, addr string }
-	groups := map[place][]Point{}
+	fresh := stages[0]
 	for i := range samples {
-		at := place{string(dayKey(samples[i].Time)), string(addrPrefix(samples[i].Addr))}
-		groups[at] = append(groups[at], samples[i])
-	}
-	for at, points := range groups {
-		day, err := tx.Bucket(bucketOpen).CreateBucketIfNotExists([]byte(at.day))
+		p := &samples[i]
+		b, err := tx.Bucket(fresh.bucket).CreateBucketIfNotExists(timeKey(p.Time.Truncate(fresh.period)))
 		if err == nil {
-			err = extend(day, []byte(at.addr), points)
+			key := append(append(addrPrefix(p.Addr), timeKey(p.Time)...), p.Vantage...)
+			err = b.Put(key, writeChunk(samples[i:i+1]))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	now := h.o.Now()
-	return errors.Join(h.closeDays(tx, now), h.prune(tx, now))
-}
-
-// extend adds points to the last open chunk of an address, or to a new one when
-// that is full or cannot be read.
-func extend(day *bolt.Bucket, addr []byte, points []Point) error {
-	c := day.Cursor()
-	var chunk []byte
-	key, _ := c.Seek(append(bytes.Clone(addr), 0xff, 0xff))
-	if key == nil {
-		key, chunk = c.Last()
-	} else {
-		key, chunk = c.Prev()
-	}
-	err := errChunk
-	var longer []byte
-	if bytes.HasPrefix(key, addr) && len(chunk) < chunkFull {
-		longer, err = appendChunk(chunk, points)
-	}
-	if err != nil {
-		for key = append(bytes.Clone(addr), timeKey(points[0].Time)...); day.Get(key) != nil; {
-			key = append(key, 0) // the clock was set back
-		}
-		longer, err = appendChunk(nil, points)
-	}
-	if err != nil {
-		return err
-	}
-	return day.Put(bytes.Clone(key), longer)
+	return h.settle(tx, h.o.Now())
 }

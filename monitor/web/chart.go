@@ -77,13 +77,10 @@ func newCharts(h *monitor.History, addr netip.Addr, key string, now time.Time) (
 			break
 		}
 	}
-	from, read := now.Add(-at.length), h.Range
-	if at.length > 48*time.Hour {
-		read = h.Rolled
-	}
+	from := now.Add(-at.length)
 	table, total := newColumns(from.Truncate(at.row), now.Add(1), at.row), monitor.Sum{}
 	drawn := []*columns{newColumns(from, now, at.length/((940-left-right)/3)), newColumns(from, now, at.length/((330-left-right)/3))}
-	for p, err := range read(addr, from, time.Time{}) {
+	for p, err := range h.Range(addr, from, time.Time{}) {
 		if err != nil {
 			return nil, err
 		}
