@@ -2,6 +2,7 @@ package zones
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sort"
@@ -15,22 +16,69 @@ type checker struct {
 	r      *Registry
 	docs   []*strict.Document // pool.yaml first
 	starts []int              // the number of each document's first member
+
+	sites, members, tags map[string]bool // that there are
+	hints                int             // how often unknown looked for what may be meant
 }
 
+// maxHints bounds how often that is: it is a look at every name there is, and
+// nobody reads so many.
+const maxHints = 100
+
 func (c *checker) check() {
+	c.sites, c.members, c.tags = make(map[string]bool), make(map[string]bool), make(map[string]bool)
+	for _, s := range c.r.Sites {
+		c.sites[s.Name] = true
+	}
+	for i := range c.r.Members {
+		c.members[c.r.Members[i].Name] = true
+		for _, t := range c.r.Members[i].Tags {
+			c.tags[t] = true
+		}
+	}
 	c.zone()
 	c.nameservers()
-	c.sites()
+	c.places()
 	c.prefer()
 	c.profiles()
 	c.names()
 	c.strict()
-	c.members()
+	c.hosts()
 	c.pools()
 	c.records()
 	c.delegations()
 	c.floors()
 	c.windows()
+}
+
+// unknown says that there is no such name, and what may be meant.
+func (c *checker) unknown(say func(what string, at ...any), thing, name, where string, known map[string]bool, at ...any) {
+	if name == "" || known[name] {
+		return
+	}
+	what := "no " + thing + " " + strict.Quote(name) + where
+	if c.hints++; c.hints <= maxHints {
+		what += strict.DidYouMean(name, slices.Sorted(maps.Keys(known)))
+	}
+	say(what, at...)
+}
+
+func (c *checker) site(doc *strict.Document, name string, at ...any) {
+	c.unknown(doc.Fault, "site", name, " in sites", c.sites, at...)
+}
+
+// each calls it for every name of a list, but for those that stand twice, unless
+// twice is "": what there may be one of.
+func (c *checker) each(names []string, twice string, it func(name string, at ...any), at ...any) {
+	seen := make(map[string]bool)
+	for i, name := range names {
+		if twice != "" && seen[name] && name != "" {
+			c.docs[0].Fault("duplicate "+twice+" "+strict.Quote(name), append(at, i)...)
+		} else {
+			it(name, append(at, i)...)
+		}
+		seen[name] = true
+	}
 }
 
 // member finds the document of the nth member, and its number there.
@@ -59,25 +107,13 @@ func (c *checker) zone() {
 	}
 	c.wholeSeconds(z.TTL, "zone", "ttl")
 	c.wholeSeconds(z.NegativeTTL, "zone", "negative_ttl")
-	c.known(doc, z.Default, "zone", "default")
+	c.site(doc, z.Default, "zone", "default")
 }
 
 func (c *checker) wholeSeconds(d time.Duration, path ...any) {
 	if d%time.Second != 0 {
 		c.docs[0].Fault(fmt.Sprintf("%v is not in whole seconds, as TTLs are", d), path...)
 	}
-}
-
-// known reports a site that is not there.
-func (c *checker) known(doc *strict.Document, site string, path ...any) {
-	if site == "" || slices.ContainsFunc(c.r.Sites, func(s Site) bool { return s.Name == site }) {
-		return
-	}
-	names := make([]string, len(c.r.Sites))
-	for i, s := range c.r.Sites {
-		names[i] = s.Name
-	}
-	doc.Fault("no site "+strict.Quote(site)+" in sites"+strict.DidYouMean(site, names), path...)
 }
 
 func (c *checker) nameservers() {
@@ -113,17 +149,24 @@ func unusable(a netip.Addr) string {
 	return ""
 }
 
-func (c *checker) sites() {
+// country reports one that is not there.
+func (c *checker) country(doc *strict.Document, code string, at ...any) (found Country, ok bool) {
+	found, ok = FindCountry(code)
+	if code != "" && !ok && !doc.Broken(at...) {
+		doc.Fault("no country "+strict.Quote(code)+" in ISO 3166", at...)
+	}
+	return found, ok
+}
+
+func (c *checker) places() {
 	doc := c.docs[0]
 	owner := make(map[netip.Prefix][]any)
 	for _, s := range c.r.Sites {
 		at := []any{"sites", s.Name}
-		country, ok := FindCountry(s.Country)
+		country, ok := c.country(doc, s.Country, append(at, "country")...)
 		switch {
 		case s.Country == "" && s.Continent == "" && !doc.Broken(at...):
 			doc.Fault("wants a country or a continent", at...)
-		case s.Country != "" && !ok && !doc.Broken(append(at, "country")...):
-			doc.Fault("no country "+strict.Quote(s.Country)+" in ISO 3166", append(at, "country")...)
 		case ok && s.Continent != "" && s.Continent != country.Continent:
 			doc.Warn(fmt.Sprintf("%s lies in %s; taken as written", s.Country, country.Continent), append(at, "continent")...)
 		}
@@ -138,13 +181,9 @@ func (c *checker) sites() {
 	}
 }
 
-func (c *checker) members() {
+func (c *checker) hosts() {
 	type place struct{ member, address int }
 	named, addressed := make(map[string]int, len(c.r.Members)), make(map[netip.Addr]place, 2*len(c.r.Members))
-	sites := make(map[string]bool)
-	for _, s := range c.r.Sites {
-		sites[s.Name] = true
-	}
 	var loopback []place
 	for n := range c.r.Members {
 		m := &c.r.Members[n]
@@ -154,10 +193,13 @@ func (c *checker) members() {
 		} else if m.Name != "" {
 			named[m.Name] = n
 		}
-		if !sites[m.Site] {
-			c.known(doc, m.Site, "members", i, "site")
+		c.site(doc, m.Site, "members", i, "site")
+		c.country(doc, m.Country, "members", i, "country")
+		if what := "the site " + strict.Quote(m.Site) + " says where it is: leave one of the two out"; m.Site != "" && m.Country != "" {
+			doc.Fault(what, "members", i, "country")
+		} else if m.Site != "" && m.At.Known {
+			doc.Fault(what, "members", i, "at")
 		}
-		c.whereabouts(doc, i, m)
 		for j, a := range m.Addresses {
 			if first, ok := addressed[a]; ok {
 				d, k := c.member(first.member)
@@ -175,23 +217,5 @@ func (c *checker) members() {
 	if loopback != nil { // one warning: a demo has nothing else
 		doc, i := c.member(loopback[0].member)
 		doc.Warn(fmt.Sprintf("loopback address: only this host reaches it (%d such in all)", len(loopback)), "members", i, "addresses", loopback[0].address)
-	}
-}
-
-func (c *checker) pools() {
-	tags := make(map[string]bool)
-	for _, m := range c.r.Members {
-		for _, t := range m.Tags {
-			tags[t] = true
-		}
-	}
-	for _, p := range c.r.Pools {
-		c.wholeSeconds(p.TTL, "pools", p.Name, "ttl")
-		c.lists(&p)
-		for i, t := range p.Tags {
-			if !tags[t] {
-				c.docs[0].Warn("no member has the tag "+strict.Quote(t), "pools", p.Name, "tags", i)
-			}
-		}
 	}
 }

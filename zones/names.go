@@ -48,42 +48,39 @@ func (c *checker) names() {
 	for _, name := range []string{"_why", "_status", "_member"} {
 		taken[name] = "a name that explains answers"
 	}
-	claim := func(label, what, rename string, path ...any) {
-		if other, ok := taken[label]; ok {
-			c.docs[0].Fault(strict.Quote(label)+" is also "+other+": "+rename, path...)
+	seen := make(map[[2]string]bool)
+	// Of one group several may stand under one label.
+	claim := func(label, group, what string, path ...any) {
+		if seen[[2]string{label, group}] {
 			return
 		}
-		taken[label] = what + " " + label + " (" + c.docs[0].Line(path...) + ")"
+		seen[[2]string{label, group}] = true
+		if other, ok := taken[label]; ok {
+			c.docs[0].Fault(strict.Quote(label)+" is also "+other+": name the "+what+" otherwise", path...)
+			return
+		}
+		taken[label] = "the " + what + " " + label + " (" + c.docs[0].Line(path...) + ")"
 	}
+	top := func(below string) string { return below[strings.LastIndexByte(below, '.')+1:] }
 	for _, s := range c.r.Sites {
-		claim(s.Name, "the site", "name the site otherwise", "sites", s.Name)
+		claim(s.Name, "site", "site", "sites", s.Name)
 	}
 	for _, p := range c.r.Pools {
-		claim(p.Name, "the pool", "name the pool otherwise", "pools", p.Name)
+		claim(p.Name, "pool", "pool", "pools", p.Name)
 	}
-	share := func() func(below, what string, path ...any) { // several may stand under one label
-		labels := make(map[string]bool)
-		return func(below, what string, path ...any) {
-			if label := below[strings.LastIndexByte(below, '.')+1:]; !labels[label] {
-				labels[label] = true
-				claim(label, "the "+what, "name the "+what+" otherwise", path...)
-			}
-		}
-	}
-	server, static := share(), share()
 	for _, n := range c.r.Zone.Nameservers {
 		for _, apex := range c.r.Zone.apexes() {
 			if below, ok := strings.CutSuffix(n.Name, "."+apex); ok {
-				server(below, "name server", "zone", "nameservers", n.Name)
+				claim(top(below), "server", "name server", "zone", "nameservers", n.Name)
 			}
 		}
 	}
 	for i, r := range c.r.Records {
 		if r.Name != "@" && r.Name != "" {
-			static(r.Name, "record", "records", i, "name")
+			claim(top(r.Name), "static", "record", "records", i, "name")
 		}
 	}
 	for _, d := range c.r.Delegations {
-		static(d.Name, "delegation", "delegations", d.Name)
+		claim(top(d.Name), "static", "delegation", "delegations", d.Name)
 	}
 }

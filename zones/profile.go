@@ -1,7 +1,6 @@
 package zones
 
 import (
-	"slices"
 	"time"
 
 	"github.com/timepool/timepool/zones/strict"
@@ -80,12 +79,12 @@ func (r *Registry) Profile() Profile {
 // profiles holds the bands against each other and the zone's choice against
 // what there is.
 func (c *checker) profiles() {
-	doc, names := c.docs[0], []string{"lan", "ntppool"}
+	doc, names := c.docs[0], map[string]bool{"lan": true, "ntppool": true}
 	for _, p := range c.r.Profiles {
-		if slices.Contains(names[:2], p.Name) {
+		if p.Name == "lan" || p.Name == "ntppool" {
 			doc.Fault(strict.Quote(p.Name)+" is built in: choose another name", "profiles", p.Name)
 		}
-		names = append(names, p.Name)
+		names[p.Name] = true
 		from, worth := time.Duration(0), 1.0
 		for i, b := range p.Bands {
 			at := []any{"profiles", p.Name, "bands", i}
@@ -102,7 +101,5 @@ func (c *checker) profiles() {
 			doc.Fault("a bigger offset is worth more here than a smaller one", "profiles", p.Name, "beyond")
 		}
 	}
-	if name := c.r.Zone.Profile; name != "" && !slices.Contains(names, name) {
-		doc.Fault("no profile "+strict.Quote(name)+" in profiles, nor lan or ntppool"+strict.DidYouMean(name, names), "zone", "profile")
-	}
+	c.unknown(doc.Fault, "profile", c.r.Zone.Profile, " in profiles, nor lan or ntppool", names, "zone", "profile")
 }

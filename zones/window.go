@@ -71,13 +71,7 @@ func (c *checker) windows() {
 		if day := time.Duration(w.Every) * 24 * time.Hour; w.Every > 0 && w.Drain+w.For >= day-time.Hour {
 			doc.Fault(fmt.Sprintf("begins again before it is over: it takes %v with its drain", w.Drain+w.For), at("every_days")...)
 		}
-		for j, site := range w.Sites {
-			c.known(doc, site, at("sites", j)...)
-		}
-		for j, name := range w.Members {
-			if !slices.ContainsFunc(c.r.Members, func(m Member) bool { return m.Name == name }) {
-				doc.Warn("no member "+strict.Quote(name), at("members", j)...)
-			}
-		}
+		c.each(w.Sites, "", func(site string, at ...any) { c.site(doc, site, at...) }, at("sites")...)
+		c.each(w.Members, "", c.host, at("members")...)
 	}
 }
