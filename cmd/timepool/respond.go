@@ -74,7 +74,10 @@ unsynchronised, and never a stratum that nobody vouches for:
   chrony   the local chronyd's command port (the default)
   daemon   another NTP server on this host (--daemon)
   kernel   the kernel's clock state; needs --stratum and --refid
-  stated   this host is a stratum 1 with the reference --refid, right within --error`
+  stated   this host is a stratum 1 with the reference --refid, right within --error
+
+--status, --drain and --undrain ask the one that runs with --socket, which is
+` + respondSocket + ` unless given; without --socket it cannot be asked.`
 	flags := c.Flags()
 	flags.Func("listen", "`addresses and ports` to answer on (default 0.0.0.0:123,[::]:123)", listed(&f.server.Listen, "an address and port", netip.ParseAddrPort))
 	flags.StringSliceVar(&f.source, "source", []string{"chrony"}, "who knows how good the clock is, in order: chrony, daemon, kernel, stated")
@@ -93,7 +96,7 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.Func("deny", "`networks` not to answer; where --allow has a longer one, that one decides", listed(&f.server.Deny, "a network such as 10.0.0.0/8", parseNetwork))
 	flags.BoolVar(&f.check, "check", false, "tell what would be announced and why, and end: with 1 where that is unsynchronised")
 	flags.StringVar(&f.print, "print", "", "chrony-conf: what to write into chrony.conf where chronyd itself is to be the member")
-	flags.TextVar(&f.metrics, "metrics", netip.AddrPort{}, "loopback address and port for Prometheus to scrape, such as 127.0.0.1:9123")
+	flags.TextVar(&f.metrics, "metrics", netip.AddrPort{}, "a loopback `address:port` for Prometheus to scrape, such as 127.0.0.1:9123")
 	flags.BoolVar(&f.status, "status", false, "ask the running responder, on --socket, how it is: 1 where it is unsynchronised and not drained")
 	flags.DurationVar(&f.drain, "drain", 0, "have the running responder announce itself unsynchronised for so long, 24h at most, so that its clients leave")
 	flags.BoolVar(&f.undrain, "undrain", false, "end what --drain began")

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha1"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +54,26 @@ func (h *heard) holds(words ...string) bool {
 		}
 	}
 	return false
+}
+
+// A member's token goes to the node that was named, and nowhere else.
+func TestTokenIsNotRedirected(t *testing.T) {
+	var leaked atomic.Bool
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		leaked.Store(r.URL.Path != announcePath)
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}))
+	defer s.Close()
+	f := &respondFlags{node: s.URL, nodeToken: writeFile(t, filepath.Join(t.TempDir(), "token"), "aaaaaaaaaaaaaaaa")}
+	f.nodeCA = writeFile(t, filepath.Join(t.TempDir(), "ca"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
+	node, err := f.poolNode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.client.CloseIdleConnections()
+	if _, err := node.ask(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "302") || leaked.Load() {
+		t.Errorf("%v, leaked %v", err, leaked.Load())
+	}
 }
 
 // The files that a responder was given are read again once they were edited; of

@@ -85,6 +85,6 @@ func (f *respondFlags) poolNode() (*poolNode, error) {
 			return nil, fmt.Errorf("--node-ca %s: %w", f.nodeCA, err)
 		}
 	}
-	n.client = &http.Client{Transport: t, Timeout: announceEvery / 2}
+	n.client = &http.Client{Transport: t, Timeout: announceEvery / 2, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // the token is for nobody else
 	return n, nil
 }

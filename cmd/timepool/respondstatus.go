@@ -82,8 +82,10 @@ func (s respondStatus) line() string {
 
 // reasons tells the clock and why it is announced like that.
 func (s *respondStatus) reasons() []string {
-	lines := []string{s.announced(), fmt.Sprintf("leap %d, root delay %s, root dispersion %s, reference time %s",
-		s.Leap, seconds(s.RootDelay), seconds(s.RootDispersion), s.ReferenceTime.Format(time.RFC3339))}
+	lines := []string{s.announced(), fmt.Sprintf("leap %d, root delay %s, root dispersion %s", s.Leap, seconds(s.RootDelay), seconds(s.RootDispersion))}
+	if !s.ReferenceTime.IsZero() {
+		lines[1] += ", reference time " + s.ReferenceTime.Format(time.RFC3339)
+	}
 	if s.Why != "" {
 		lines = append(lines, "why: "+strings.ReplaceAll(s.Why, "\n", "; "))
 	}
