@@ -32,6 +32,16 @@ func (a *app) ask(ctx context.Context, method, path string, out any) error {
 	return askSocket(ctx, socket, method, path, out)
 }
 
+// askAndShow asks the running node and shows what it says, in lines where a table
+// is wanted.
+func askAndShow[T any](ctx context.Context, a *app, method, path string, lines func(T) []string) error {
+	var said T
+	if err := a.ask(ctx, method, path, &said); err != nil {
+		return err
+	}
+	return a.show(said, lines(said))
+}
+
 func askSocket(ctx context.Context, socket, method, path string, out any) error {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -21,16 +20,13 @@ import (
 func (a *app) explainCommand() *cobra.Command {
 	c := command("explain MEMBER | explain CLIENT NAME", "Say why a member is in or out, or what a client gets under a pool name, and why", cobra.RangeArgs(1, 2), func(ctx context.Context, args []string) error {
 		if len(args) == 1 {
-			return a.explainMember(ctx, args[0])
+			return askAndShow(ctx, a, "GET", "members/"+url.PathEscape(args[0]), saidOf)
 		}
 		if _, _, err := parseClient(args[0]); err != nil {
 			return fail(exitUsage, err)
 		}
-		var e resolver.Explanation
-		if err := a.ask(ctx, "GET", "explain?"+url.Values{"client": args[:1], "name": args[1:]}.Encode(), &e); err != nil {
-			return err
-		}
-		return a.show(e, e.Lines(math.MaxInt))
+		path := "explain?" + url.Values{"client": args[:1], "name": args[1:]}.Encode()
+		return askAndShow(ctx, a, "GET", path, func(e resolver.Explanation) []string { return e.Lines(math.MaxInt) })
 	})
 	c.Long = `Asks the running node about a member, by name or address: in or out, since when,
 by which numbers, what kind of fault it has, and when it will be back. Or what a
@@ -41,17 +37,12 @@ its client subnet. NAME is a pool name, with the zone or without: 0.europe`
 	return c
 }
 
-// explainMember prints what TXT NAME._member.ZONE says.
-func (a *app) explainMember(ctx context.Context, name string) error {
-	var all []web.Told
-	if err := a.ask(ctx, "GET", "members/"+url.PathEscape(name), &all); err != nil {
-		return err
-	}
-	var lines []string
+// saidOf is what TXT NAME._member.ZONE says.
+func saidOf(all []web.Told) (lines []string) {
 	for _, m := range all {
 		lines = append(lines, m.Says...)
 	}
-	return a.show(all, lines)
+	return lines
 }
 
 // parseClient takes an address or a prefix.
@@ -78,14 +69,7 @@ func (n *node) explain(client, name string) (*resolver.Explanation, error) {
 func (a *app) whatIfCommand() *cobra.Command {
 	var lose []string
 	c := command("what-if --lose SITE|MEMBER [--lose …]", "Say what would become of load, distances and floors without a site or a member", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		if len(lose) == 0 {
-			return fail(exitUsage, errors.New("what-if: say what is lost: --lose SITE or --lose MEMBER"))
-		}
-		var o resolver.Outlook
-		if err := a.ask(ctx, "GET", "what-if?"+url.Values{"lose": lose}.Encode(), &o); err != nil {
-			return err
-		}
-		return a.show(o, outlookLines(&o))
+		return askAndShow(ctx, a, "GET", "what-if?"+url.Values{"lose": lose}.Encode(), outlookLines)
 	})
 	c.Long = `Asks the running node for the answers it would give without some sites or members,
 and compares them with those it gives. Nothing is changed.
@@ -94,6 +78,7 @@ The load is a model: every site has as many clients as any other, they ask for
 the zone's own name, and each uses all addresses of its answer alike. KM is from
 a site's clients to what they are handed out, on average.`
 	c.Flags().StringArrayVar(&lose, "lose", nil, "a site or a member; may be repeated")
+	c.MarkFlagRequired("lose")
 	return c
 }
 
@@ -107,7 +92,7 @@ func (n *node) handleWhatIf(w http.ResponseWriter, r *http.Request) {
 	reply(w, o)
 }
 
-func outlookLines(o *resolver.Outlook) []string {
+func outlookLines(o resolver.Outlook) []string {
 	percent := func(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 	var rows [][]string
 	for _, p := range o.Sites {

@@ -138,8 +138,12 @@ func (n *node) handleHistory(w http.ResponseWriter, r *http.Request) {
 	}
 	from, err := time.Parse(time.RFC3339, r.FormValue("since"))
 	to, err2 := time.Parse(time.RFC3339, r.FormValue("until"))
-	addrs, err3 := addressesOf(n.inForce.Load().registry, r.FormValue("member"))
-	if err := cmp.Or(err, err2, err3); err != nil {
+	if err := cmp.Or(err, err2); err != nil {
+		refuse(w, http.StatusBadRequest, "since, until: "+err.Error())
+		return
+	}
+	addrs, err := addressesOf(n.inForce.Load().registry, r.FormValue("member"))
+	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}

@@ -33,9 +33,6 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 		var active, force bool
 		c := command(v.verb+" MEMBER --reason TEXT", v.short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 			q := url.Values{"member": args, "reason": {reason}, "active": {strconv.FormatBool(active)}, "force": {strconv.FormatBool(force)}}
-			if reason == "" {
-				return fail(exitUsage, fmt.Errorf("%s: say why with --reason", v.verb))
-			}
 			if until != "" {
 				end, err := parseTime(until, time.Now(), 1)
 				if err != nil {
@@ -43,13 +40,10 @@ func (a *app) overrideCommands() (commands []*cobra.Command) {
 				}
 				q.Set("until", end.Format(time.RFC3339Nano))
 			}
-			var o zones.Override
-			if err := a.ask(ctx, "POST", v.verb+"?"+q.Encode(), &o); err != nil {
-				return err
-			}
-			return a.show(o, []string{overrideLine(o)})
+			return askAndShow(ctx, a, "POST", v.verb+"?"+q.Encode(), func(o zones.Override) []string { return []string{overrideLine(o)} })
 		})
 		c.Flags().StringVar(&reason, "reason", "", "why, for people: a ticket, say")
+		c.MarkFlagRequired("reason")
 		if v.state != zones.Active {
 			c.Flags().BoolVar(&force, "force", false, "even if that takes its site below the floor")
 			c.Flags().StringVar(&until, "until", "", "when it ends by itself: 2h, 2026-12-01 17:30 in local time, or RFC 3339")
@@ -93,15 +87,12 @@ func overrideLine(o zones.Override) string {
 
 func (a *app) overridesCommand() *cobra.Command {
 	return command("overrides", "List who drained or switched off what, when and why, lifted ones too", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		record := []overrideView{}
-		if err := a.ask(ctx, "GET", "overrides", &record); err != nil {
-			return err
-		}
-		var lines []string
-		for _, o := range record {
-			lines = append(lines, overrideLine(o.Override)+o.Asked.line())
-		}
-		return a.show(record, lines)
+		return askAndShow(ctx, a, "GET", "overrides", func(record []overrideView) (lines []string) {
+			for _, o := range record {
+				lines = append(lines, overrideLine(o.Override)+o.Asked.line())
+			}
+			return lines
+		})
 	})
 }
 
@@ -111,7 +102,9 @@ func (n *node) handleOverride(state, lifts zones.State) http.HandlerFunc {
 		o := zones.Override{Member: r.FormValue("member"), State: state, Reason: r.FormValue("reason"), By: peerOf(r.Context()), At: time.Now().UTC().Round(0)}
 		var err error
 		if until := r.FormValue("until"); until != "" {
-			o.Until, err = time.Parse(time.RFC3339, until)
+			if o.Until, err = time.Parse(time.RFC3339, until); err != nil {
+				err = fmt.Errorf("until: %w", err)
+			}
 		}
 		active, _ := strconv.ParseBool(r.FormValue("active"))
 		force, _ := strconv.ParseBool(r.FormValue("force"))
