@@ -55,9 +55,9 @@ func (n *node) overrides() []overrideView {
 	current := zones.Current(record, time.Now())
 	for _, o := range record {
 		v := overrideView{Override: o}
-		if last, ok := n.asked.Load(o.Member); ok && o.Active && o.At.Before(last.(asked).At) && slices.Contains(current, o) {
-			a := last.(asked)
-			v.Asked = &a
+		last, _ := n.asked.Load(o.Member)
+		if a, ok := last.(*asked); ok && o.Active && o.At.Before(a.At) && slices.Contains(current, o) {
+			v.Asked = a
 		}
 		views = append(views, v)
 	}
@@ -98,7 +98,7 @@ func (n *node) announce(next http.Handler) http.Handler {
 			return
 		}
 		clients, _ := strconv.Atoi(r.FormValue("asking"))
-		n.asked.Store(name, asked{max(0, clients), time.Now().UTC()})
+		n.asked.Store(name, &asked{max(0, clients), time.Now().UTC()})
 		var a announcement
 		for _, o := range zones.Current(n.inForce.Load().record, time.Now()) {
 			if o.Member == name && o.Active {

@@ -49,23 +49,14 @@ func (n *node) handleBackup(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if err := n.history.Backup(patient{w, http.NewResponseController(w)}); err != nil {
+	err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Hour))
+	if err == nil {
+		err = n.history.Backup(w)
+	}
+	if err != nil {
 		n.log.Warn("backup broken off", "error", err)
 		panic(http.ErrAbortHandler) // who reads sees that the end is missing
 	}
-}
-
-// patient gives a reader a while for each piece.
-type patient struct {
-	http.ResponseWriter
-	conn *http.ResponseController
-}
-
-func (p patient) Write(b []byte) (int, error) {
-	if err := p.conn.SetWriteDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		return 0, err
-	}
-	return p.ResponseWriter.Write(b)
 }
 
 func (a *app) restoreCommand() *cobra.Command {

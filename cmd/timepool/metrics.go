@@ -88,8 +88,8 @@ func (n *node) metrics(s scrape) {
 		s.gauge("pool_members_in", "Member addresses that are handed out.", float64(in[six]), "family", family(six))
 		s.gauge("probe_frozen", "1 while no score of an address family moves, as the node does not trust its own clock or network.", bit(slices.Contains(v.Monitor.Lost, family(six))), "family", family(six))
 	}
-	for outcome, word := range []string{monitor.Answered: "answered", monitor.Silent: "silent", monitor.Unmeasured: "unmeasured"} {
-		s.count("probe_checks_total", "Checks of members by outcome.", float64(n.checks[outcome].Load()), "outcome", word)
+	for outcome := range n.checks {
+		s.count("probe_checks_total", "Checks of members by outcome.", float64(n.checks[outcome].Load()), "outcome", monitor.Outcome(outcome).String())
 	}
 	s.gauge("probe_booting", "1 while nobody has ever reached a score of 10.", bit(v.Monitor.Booting))
 	s.gauge("probe_lag_seconds", "How late the check is that is due next.", v.Lag.Seconds())
@@ -126,10 +126,7 @@ func (n *node) dnsMetrics(s scrape, askers map[resolver.Asked]uint64) {
 		s.out <- prometheus.MustNewConstHistogram(desc, total, c.Latency[i].Sum.Seconds(), buckets, values...)
 	}
 	for from, queries := range askers {
-		by := "sender"
-		if from.Subnet {
-			by = "subnet"
-		}
+		by := map[bool]string{false: "sender", true: "subnet"}[from.Subnet]
 		s.count("dns_client_queries_total", "DNS queries whose answer hangs on where the client is, by its site, how that was found (registry, geoip, default), and what was looked up (sender, subnet).",
 			float64(queries), "site", from.Site, "found", from.Found, "by", by)
 	}

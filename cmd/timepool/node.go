@@ -39,7 +39,7 @@ type node struct {
 
 	inForce  atomic.Pointer[generation]
 	dnsOpen  atomic.Bool
-	asked    sync.Map         // by member: asked
+	asked    sync.Map         // by member: *asked
 	checks   [3]atomic.Uint64 // by monitor.Outcome
 	asks     chan func()      // for the publish loop to do
 	lastTold atomic.Pointer[told]

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -62,13 +63,8 @@ func meant(r *zones.Registry, l resolver.Line) bool {
 	pool := r.Pools[slices.IndexFunc(r.Pools, func(p zones.Pool) bool { return p.Name == l.Pool })]
 	for i := range r.Members {
 		m := &r.Members[i]
-		if m.State == zones.Drain || m.State == zones.Off || m.State == zones.Monitor || m.Netspeed <= 0 || !pool.Has(m) {
-			continue
-		}
-		for _, a := range m.Addresses {
-			if a.Unmap().Is6() == l.IPv6 {
-				return true
-			}
+		if m.Servable() && pool.Has(m) && slices.ContainsFunc(m.Addresses, func(a netip.Addr) bool { return a.Is6() == l.IPv6 }) {
+			return true
 		}
 	}
 	return false

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
@@ -14,19 +14,15 @@ const (
 	watchLooks = 6                      // an edit that goes on is told after so many all the same
 )
 
-// sight is what is seen of files without reading them.
-type sight []seen
-
-type seen struct {
-	path string
-	info fs.FileInfo
-}
+// sight is what is seen of files, by path, without reading them.
+type sight map[string]fs.FileInfo
 
 // look sees those of the files that are there.
-func look(paths ...string) (s sight) {
+func look(paths ...string) sight {
+	s := sight{}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil {
-			s = append(s, seen{path, info})
+			s[path] = info
 		}
 	}
 	return s
@@ -35,9 +31,8 @@ func look(paths ...string) (s sight) {
 // same reports whether nothing was edited in between, nor let be read. A file that
 // was put in the place of another is another, though its time and size be the same.
 func (s sight) same(t sight) bool {
-	return slices.EqualFunc(s, t, func(a, b seen) bool {
-		return a.path == b.path && os.SameFile(a.info, b.info) && a.info.Mode() == b.info.Mode() &&
-			a.info.ModTime().Equal(b.info.ModTime()) && a.info.Size() == b.info.Size()
+	return maps.EqualFunc(s, t, func(a, b fs.FileInfo) bool {
+		return os.SameFile(a, b) && a.Mode() == b.Mode() && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 	})
 }
 
