@@ -45,8 +45,8 @@ type Board struct {
 	changed chan struct{}
 
 	mu           sync.Mutex
-	entries      map[netip.Addr][]*entry // one a vantage
-	watched      map[netip.Addr]*verdict
+	addrs        map[netip.Addr]*address
+	watched      []*address
 	hosts        []host         // members that are watched, then references
 	profile      zones.Profile  // of the registry that is watched
 	refids       map[uint32]int // hosts by how those that follow them name them
@@ -54,16 +54,26 @@ type Board struct {
 	stepBy       time.Duration
 	wall, wallAt time.Time // Wall when last asked, and Now then
 	references   []*reference
-	waiting      map[netip.Addr]bool // whose entries hold checks back
-	quiet        map[string]bool     // sites most of whose members fell silent together
-	reached      bool                // a watched address has been at 10
-	trusted      bool                // see Trusted
-	unheard      int                 // watched addresses that this process has not checked
-	moved        bool                // some Standing changed since the last signal
+	waiting      map[*address]bool // those that hold checks back
+	quiet        map[string]bool   // sites most of whose members fell silent together
+	reached      bool              // a watched address has been at 10
+	trusted      bool              // see Trusted
+	unheard      int               // watched addresses that this process has not checked
+	moved        bool              // some Standing changed since the last signal
 
 	freezes [either]freeze // by family
 	votes   int            // hosts that vouched for the clock when last asked
 	told    state          // when last signalled
+}
+
+// address is what the Board knows of one.
+type address struct {
+	addr  netip.Addr
+	rows  []entry   // one a vantage, the first is this one's own
+	heard time.Time // when this process last got a check; zero: never
+	held  []held    // checks that do not count yet, oldest first
+	host  int       // index into Board.hosts; −1: it is not watched, and has no verdict
+	verdict
 }
 
 // entry is one Row and what this process knows about when it came.
@@ -72,8 +82,6 @@ type entry struct {
 	age   time.Duration // of the row's verdict at …
 	at    time.Duration // … this time of the Board's clock
 	first time.Duration // when the first check was, on that clock
-	heard time.Time     // when this process last got a check; zero: never
-	held  []held        // checks that do not count yet, oldest first
 }
 
 // verdict is what stands for a watched address.
@@ -81,7 +89,6 @@ type verdict struct {
 	standing zones.Standing
 	early    bool
 	since    time.Time
-	host     int // index into Board.hosts
 }
 
 // NewBoard returns a Board that watches nothing yet.
@@ -95,12 +102,16 @@ func NewBoard(o BoardOptions) *Board {
 	}
 	now := o.Now()
 	b := &Board{
-		o: o, changed: make(chan struct{}, 1), entries: map[netip.Addr][]*entry{}, waiting: map[netip.Addr]bool{},
+		o: o, changed: make(chan struct{}, 1), addrs: map[netip.Addr]*address{}, waiting: map[*address]bool{},
 		freezes: [either]freeze{{mark: now}, {mark: now}}, step: now, wall: o.Wall(), wallAt: now,
 	}
 	for _, r := range o.Rows {
-		e := b.entry(r.Key())
-		e.row, e.age, e.first = r, max(0, now.Sub(r.Time)), -max(0, now.Sub(r.First))
+		a, e := b.address(r.Addr), entry{row: r, age: max(0, now.Sub(r.Time)), first: -max(0, now.Sub(r.First))}
+		if r.Vantage == o.Vantage {
+			a.rows[0] = e
+		} else {
+			a.rows = append(a.rows, e)
+		}
 	}
 	b.o.Rows = nil
 	for _, a := range o.References {
@@ -121,59 +132,58 @@ func (b *Board) Watch(reg *zones.Registry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now, old := b.o.Now(), b.watched
-	b.watched, b.hosts, b.profile = map[netip.Addr]*verdict{}, nil, reg.Profile()
+	for _, a := range old {
+		a.host = -1
+	}
+	b.watched, b.hosts, b.profile = nil, nil, reg.Profile()
 	b.refids = map[uint32]int{}
-	warm := 0
 	b.unheard = 0
+	warm := 0
+	var begun []*address
 	for i := range reg.Members {
 		m := &reg.Members[i]
 		if m.State == zones.Off {
 			continue
 		}
-		b.hosts = append(b.hosts, host{Member: m, own: slices.ContainsFunc(m.Addresses, own)})
-		for _, a := range m.Addresses {
-			v := &verdict{since: now.Round(0)}
-			if was := old[a]; was != nil {
-				*v = *was
+		for _, addr := range m.Addresses {
+			a := b.address(addr)
+			a.host = len(b.hosts)
+			if a.since.IsZero() {
+				a.since = now.Round(0)
+				begun = append(begun, a)
 			}
-			v.host = len(b.hosts) - 1
-			b.watched[a] = v
-			if id := refIDOf(a); id != 0 {
-				b.refids[id] = v.host
+			b.watched = append(b.watched, a)
+			if id := refIDOf(addr); id != 0 {
+				b.refids[id] = a.host
 			}
-			e := b.find(Key{a, b.o.Vantage})
-			if e == nil || e.heard.IsZero() {
+			if a.heard.IsZero() {
 				b.unheard++
-			}
-			if e != nil && e.heard.IsZero() && e.age < trustFor {
-				warm++
+				warm += truth(!a.rows[0].row.Time.IsZero() && a.rows[0].age < trustFor)
 			}
 		}
+		b.hosts = append(b.hosts, host{Member: m, own: slices.ContainsFunc(m.Addresses, own)})
 	}
 	for _, r := range b.references {
-		if b.watched[r.addr] == nil {
+		if a := b.address(r.addr); a.host < 0 {
 			m := &zones.Member{Addresses: []netip.Addr{r.addr}}
 			b.hosts = append(b.hosts, host{Member: m, own: own(r.addr), reference: true})
 		}
 	}
+	for _, a := range old {
+		if a.host < 0 {
+			a.verdict = verdict{}
+		}
+	}
 	b.trusted = b.trusted || b.unheard == 0 || 2*warm > len(b.watched)
 	b.settle(now)
-	for a, v := range b.watched {
-		if old[a] == nil {
-			b.resume(a, v)
+	for _, a := range begun {
+		// A restart is no change: what is restored is dated from when it first stood.
+		if r := &a.rows[0].row; r.Checks > 0 && (a.early || r.In == (a.standing == zones.In)) {
+			a.since = r.Since
 		}
 	}
 	b.moved = true
 	b.tell()
-}
-
-// resume dates a restored verdict from when it first stood: a restart is no
-// change.
-func (b *Board) resume(a netip.Addr, v *verdict) {
-	e := b.find(Key{a, b.o.Vantage})
-	if e != nil && e.row.Checks > 0 && (v.early || e.row.In == (v.standing == zones.In)) {
-		v.since = e.row.Since
-	}
 }
 
 // Record takes a check in and returns the Row of its address. One that is not
@@ -182,13 +192,11 @@ func (b *Board) resume(a netip.Addr, v *verdict) {
 func (b *Board) Record(s Sample) Row {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.o.Now()
+	now, a := b.o.Now(), b.address(s.Addr)
 	s.Vantage = b.o.Vantage
-	e := b.entry(Key{s.Addr, s.Vantage})
-	v := b.watched[s.Addr]
-	first := e.heard.IsZero()
-	b.unsmear(&s, v != nil && b.hosts[v.host].Smear)
-	e.row.Sample, e.heard = s, now
+	watched, first := a.host >= 0, a.heard.IsZero()
+	b.unsmear(&s, watched && b.hosts[a.host].Smear)
+	a.heard = now
 	b.stepped(now)
 	refers := false
 	for _, r := range b.references {
@@ -197,28 +205,26 @@ func (b *Board) Record(s Sample) Row {
 			refers = true
 		}
 	}
-	if v != nil {
-		if first {
-			b.unheard--
-			b.trusted = b.trusted || b.unheard == 0
-		}
-		if s.Invalid == "" && valid(&s) {
-			s.Invalid = b.loop(&s, v.host, now)
-			e.row.Sample = s
-		}
+	if watched && first {
+		b.unheard--
+		b.trusted = b.trusted || b.unheard == 0
 	}
+	if watched && valid(&s) {
+		s.Invalid = b.loop(&s, a.host, now)
+	}
+	a.rows[0].row.Sample = s
 	suspect := suspectOf(s, b.profile)
-	e.held = append(e.held, held{Sample: s, at: now, suspect: suspect})
+	a.held = append(a.held, held{Sample: s, at: now, suspect: suspect})
 	// A good check sows no doubt, so most cost no look at all the others.
 	if b.state().frozen != [either]bool{} || first || refers || suspect != nobody || len(b.waiting) > 0 {
 		b.doubt(now, false)
 	}
-	b.release(e, now)
-	if e.row.Reached && !b.reached {
+	b.release(a, now)
+	if a.rows[0].row.Reached && !b.reached {
 		b.settle(now)
 	}
 	b.tell()
-	return e.row
+	return a.rows[0].row
 }
 
 // Run re-judges once a second, because time alone changes verdicts: rows grow

@@ -14,8 +14,8 @@ import (
 func (b *Board) Last(addr netip.Addr) (Row, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e := b.find(Key{addr, b.o.Vantage}); e != nil {
-		return e.row, true
+	if a := b.addrs[addr]; a != nil && !a.rows[0].row.Time.IsZero() {
+		return a.rows[0].row, true
 	}
 	return Row{}, false
 }
@@ -25,9 +25,11 @@ func (b *Board) Rows() []Row {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var rows []Row
-	for _, es := range b.entries {
-		for _, e := range es {
-			rows = append(rows, e.row)
+	for _, a := range b.addrs {
+		for _, e := range a.rows {
+			if !e.row.Time.IsZero() {
+				rows = append(rows, e.row)
+			}
 		}
 	}
 	slices.SortFunc(rows, func(x, y Row) int {
@@ -42,14 +44,12 @@ func (b *Board) Scores() zones.Scores {
 	defer b.mu.Unlock()
 	now := b.o.Now()
 	scores := make(zones.Scores, len(b.watched))
-	for a, v := range b.watched {
+	for _, a := range b.watched {
 		m, ok := Merge(b.aged(a, now), b.o.Interval)
 		if !ok {
-			if e := b.find(Key{a, b.o.Vantage}); e != nil {
-				m.Row = e.row
-			}
+			m.Row = a.rows[0].row
 		}
-		s := zones.Score{Value: m.Score, Standing: v.standing, Since: v.since, Why: why(m.Row, v.standing, b.o.Interval, b.profile)}
+		s := zones.Score{Value: m.Score, Standing: a.standing, Since: a.since, Why: why(m.Row, a.standing, b.o.Interval, b.profile)}
 		s.Fault = string(m.fault(b.o.Vantage))
 		if s.Standing != zones.In {
 			s.Back = m.untilIn(b.profile, b.o.Interval)
@@ -57,7 +57,7 @@ func (b *Board) Scores() zones.Scores {
 		if !ok && m.Checks > 0 {
 			s.Why = "last check is too old to go by"
 		}
-		scores[a] = s
+		scores[a.addr] = s
 	}
 	return scores
 }
@@ -79,14 +79,9 @@ func (b *Board) Status() Status {
 		}
 	}
 	st.Frozen = len(st.Lost) == either
-	in := false
-	for _, v := range b.watched {
-		servable := b.hosts[v.host].Servable()
-		st.Booting = st.Booting || v.early
-		in = in || servable && v.standing == zones.In
-		st.Resort = st.Resort || servable && v.standing == zones.Resort
+	for _, a := range b.watched {
+		st.Booting = st.Booting || a.early
 	}
-	st.Resort = st.Resort && !in
 	if s.unvouched {
 		st.Warning = fmt.Sprintf("only %d of the 3 members needed can vouch for the clock of this node", b.votes)
 	}

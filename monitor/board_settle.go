@@ -29,7 +29,7 @@ func (b *Board) doubt(now time.Time, must bool) {
 		b.freezes[f].vouched = [...]time.Time{ourClock: right, ourNetwork: later(up[f], now.Add(-b.fresh()))}
 	}
 	for a := range b.waiting {
-		b.release(b.find(Key{a, b.o.Vantage}), now)
+		b.release(a, now)
 	}
 }
 
@@ -44,10 +44,10 @@ func (b *Board) voters(now time.Time) []voter {
 
 func (b *Board) voter(i int, now time.Time) voter {
 	v := voter{host: b.hosts[i]}
-	for _, a := range v.Addresses {
-		v.path[family(a)].asked, v.path[either].asked = true, true
-		if e := b.find(Key{a, b.o.Vantage}); e != nil && b.isFresh(e, now) {
-			v.hear(&e.row.Sample, family(a), e.heard)
+	for _, addr := range v.Addresses {
+		v.path[family(addr)].asked, v.path[either].asked = true, true
+		if a := b.addrs[addr]; b.isFresh(a, now) {
+			v.hear(&a.rows[0].row.Sample, family(addr), a.heard)
 		}
 	}
 	return v
@@ -60,7 +60,7 @@ func (b *Board) quietSites(hosts []voter) map[string]bool {
 	for i := range hosts {
 		h := &hosts[i]
 		for _, a := range h.Addresses {
-			if v := b.watched[a]; v != nil && v.standing == zones.In && h.Servable() {
+			if b.addrs[a].standing == zones.In && h.Servable() {
 				in[h.Site]++
 				silent[h.Site] += truth(h.silent())
 				break
@@ -74,9 +74,9 @@ func (b *Board) quietSites(hosts []voter) map[string]bool {
 	return quiet
 }
 
-// isFresh reports whether the entry's last check bears on the present.
-func (b *Board) isFresh(e *entry, now time.Time) bool {
-	return !e.heard.IsZero() && now.Sub(e.heard) <= b.fresh() && !e.heard.Before(b.step)
+// isFresh reports whether the address's last check bears on the present.
+func (b *Board) isFresh(a *address, now time.Time) bool {
+	return !a.heard.IsZero() && now.Sub(a.heard) <= b.fresh() && !a.heard.Before(b.step)
 }
 
 // fresh is how old a check may be to bear on whether we trust ourselves. A
@@ -86,44 +86,39 @@ func (b *Board) fresh() time.Duration { return max(3*b.o.Interval, 30*time.Secon
 // settle judges every watched address.
 func (b *Board) settle(now time.Time) {
 	b.reached = false
-	for a := range b.watched {
-		for _, e := range b.entries[a] {
+	for _, a := range b.watched {
+		for _, e := range a.rows {
 			b.reached = b.reached || e.row.Reached
 		}
 	}
-	for a, v := range b.watched {
-		b.judge(a, v, now)
+	for _, a := range b.watched {
+		b.judge(a, now)
 	}
 }
 
-// judge brings one verdict up to date.
-func (b *Board) judge(a netip.Addr, v *verdict, now time.Time) {
-	standing, early := zones.Out, false
+// judge brings the verdict on a watched address up to date.
+func (b *Board) judge(a *address, now time.Time) {
+	is := verdict{since: a.since}
 	if m, ok := Merge(b.aged(a, now), b.o.Interval); ok {
 		// The first at 10 ends the start for newcomers, not for those it let in.
-		standing = Stand(m, !b.reached || v.early)
-		early = standing == zones.In && !m.In
+		is.standing = Stand(m, !b.reached || a.early)
+		is.early = is.standing == zones.In && !m.In
 	}
-	if standing != v.standing {
-		v.since = now.Round(0)
+	b.moved = b.moved || is != a.verdict
+	if is.standing != a.standing {
+		is.since = now.Round(0)
 	}
-	b.moved = b.moved || standing != v.standing || early != v.early
-	v.standing, v.early = standing, early
+	a.verdict = is
 }
 
-// aged returns the address's Rows with their ages on the Board's clock.
-func (b *Board) aged(a netip.Addr, now time.Time) []Aged {
-	rows, clock := make([]Aged, 0, len(b.entries[a])), b.clock(a, now)
-	for _, e := range b.entries[a] {
+// aged returns the address's Rows with their ages on the clock of its family,
+// which is the time that passed while that was not frozen.
+func (b *Board) aged(a *address, now time.Time) []Aged {
+	rows, clock := make([]Aged, 0, len(a.rows)), b.freezes[family(a.addr)].clock(now)
+	for _, e := range a.rows {
 		rows = append(rows, Aged{e.row, e.age + clock - e.at, clock - e.first})
 	}
 	return rows
-}
-
-// clock is the time that passed while the address's family was not frozen; ages
-// are read off it.
-func (b *Board) clock(a netip.Addr, now time.Time) time.Duration {
-	return b.freezes[family(a)].clock(now)
 }
 
 // freeze says why the scores of one family stand, and while they move, which
@@ -149,28 +144,13 @@ func (f *freeze) clock(now time.Time) time.Duration {
 	return f.elapsed + now.Sub(f.mark)
 }
 
-func (b *Board) find(k Key) *entry {
-	for _, e := range b.entries[k.Addr] {
-		if e.row.Vantage == k.Vantage {
-			return e
-		}
+func (b *Board) address(addr netip.Addr) *address {
+	a := b.addrs[addr]
+	if a == nil {
+		a = &address{addr: addr, host: -1, rows: []entry{{row: Row{Sample: Sample{Addr: addr, Vantage: b.o.Vantage}}}}}
+		b.addrs[addr] = a
 	}
-	return nil
-}
-
-func (b *Board) entry(k Key) *entry {
-	e := b.find(k)
-	if e == nil {
-		e = &entry{row: Row{Sample: Sample{Addr: k.Addr, Vantage: k.Vantage}}}
-		b.entries[k.Addr] = append(b.entries[k.Addr], e)
-	}
-	return e
-}
-
-func (b *Board) keep(r Row) {
-	if b.o.Keep != nil {
-		b.o.Keep(r)
-	}
+	return a
 }
 
 // state is what Changed watches besides the Standings.

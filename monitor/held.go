@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/timepool/timepool/zones"
@@ -40,61 +39,56 @@ func suspectOf(s Sample, p zones.Profile) suspect {
 	return nobody
 }
 
-// waits reports whether the oldest check held of the entry has yet to wait.
-func (b *Board) waits(e *entry) bool {
-	h, v := &e.held[0], b.watched[e.row.Addr]
+// waits reports whether the oldest check held of the address has yet to wait.
+func (b *Board) waits(a *address) bool {
+	h := &a.held[0]
 	switch {
-	case b.stands(e.row.Addr), h.suspect == nobody:
+	case b.stands(a), h.suspect == nobody:
 		return false
-	case h.at.After(b.freezes[family(e.row.Addr)].vouched[h.suspect]):
+	case h.at.After(b.freezes[family(a.addr)].vouched[h.suspect]):
 		return true
 	case h.suspect == ourClock:
 		return false
 	}
 	// Most of a site silent at once is the path more often than the clocks. One
 	// that was measured wrong has no such grace.
-	h.again = v != nil && (h.again || v.standing == zones.In && !e.row.Wrong && b.quiet[b.hosts[v.host].Site])
-	return h.again && len(e.held) == 1
+	h.again = a.host >= 0 && (h.again || a.standing == zones.In && !a.rows[0].row.Wrong && b.quiet[b.hosts[a.host].Site])
+	return h.again && len(a.held) == 1
 }
 
 // stands reports whether no check of the address counts now.
-func (b *Board) stands(a netip.Addr) bool {
-	v := b.watched[a]
-	return b.freezes[family(a)].why != "" || v != nil && b.hosts[v.host].Paused
+func (b *Board) stands(a *address) bool {
+	return b.freezes[family(a.addr)].why != "" || a.host >= 0 && b.hosts[a.host].Paused
 }
 
-// release lets checks of the entry count, oldest first, until one has to wait.
-func (b *Board) release(e *entry, now time.Time) {
-	a := e.row.Addr
-	for len(e.held) > 0 && !b.waits(e) {
-		h := e.held[0]
-		e.held = e.held[1:]
-		b.move(e, h.Sample, b.stands(a) || h.again && e.held[0].Outcome != Silent, now)
-		if v := b.watched[a]; v != nil {
-			b.judge(a, v, now)
+// release lets checks of the address count, oldest first, until one has to wait.
+// One that does not count makes the Row no younger, and no older either: it was
+// on our side that nothing could be measured.
+func (b *Board) release(a *address, now time.Time) {
+	e := &a.rows[0]
+	for len(a.held) > 0 && !b.waits(a) {
+		h, before := a.held[0], e.row.Checks
+		a.held = a.held[1:]
+		e.row = e.row.After(h.Sample, b.profile, b.stands(a) || h.again && a.held[0].Outcome != Silent)
+		e.at = b.freezes[family(a.addr)].clock(now)
+		if e.row.Checks != before {
+			e.age = 0
+		}
+		if before == 0 {
+			e.first = e.at
+		}
+		if b.o.Keep != nil {
+			b.o.Keep(e.row)
+		}
+		if a.host >= 0 {
+			b.judge(a, now)
 		}
 	}
-	if n := len(e.held); n > 0 {
-		e.row, b.waiting[a] = e.row.After(e.held[n-1].Sample, b.profile, true), true
+	if n := len(a.held); n > 0 {
+		e.row, b.waiting[a] = e.row.After(a.held[n-1].Sample, b.profile, true), true
 		e.row.Frozen = false // it is shown what it says, though it does not count yet
 		return
 	}
-	e.held = nil
+	a.held = nil
 	delete(b.waiting, a)
-}
-
-// move moves the entry's Row on by a check. One that does not count makes the
-// Row no younger, and no older either: it was on our side that nothing could be
-// measured.
-func (b *Board) move(e *entry, s Sample, frozen bool, now time.Time) {
-	before := e.row.Checks
-	e.row = e.row.After(s, b.profile, frozen)
-	e.at = b.clock(s.Addr, now)
-	if e.row.Checks != before {
-		e.age = 0
-	}
-	if before == 0 {
-		e.first = e.at
-	}
-	b.keep(e.row)
 }

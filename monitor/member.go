@@ -46,7 +46,7 @@ type Status struct {
 	Frozen  bool     `json:"frozen"`  // no score moves: this vantage does not trust itself
 	Lost    []string `json:"lost"`    // the address families of which no score moves: "ipv4", "ipv6", both when Frozen
 	Booting bool     `json:"booting"` // no member ever reached 10: good ones are served early
-	Resort  bool     `json:"resort"`  // nobody is in: members that fell silent are served
+	Resort  bool     `json:"resort"`  // members that fell silent are served, as nobody of a pool and family is in: for who knows the pools to say
 	Warning string   `json:"warning"` // one line, "" when all is well
 	Truth   Truth    `json:"truth"`   // what the members' answers say of one another
 }

@@ -53,7 +53,8 @@ func BenchmarkScale(b *testing.B) {
 	}
 	p := &Prober{Vantage: "bench", Record: record, Map: map[netip.Addr]netip.AddrPort{}}
 	for i, a := range all {
-		board.entry(Key{a, "bench"}).row.Reached = true // not earning in
+		row := &board.address(a).rows[0].row
+		row.Time, row.Reached = time.Now(), true // not earning in
 		p.Map[a] = netip.MustParseAddrPort(server + ":123")
 		if i%20 == 0 {
 			p.Map[a] = netip.MustParseAddrPort("127.77.0.3:123") // nobody
