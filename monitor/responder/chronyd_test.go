@@ -145,6 +145,6 @@ func FuzzTracking(f *testing.F) {
 		if err == nil && s.Synchronised() && (s.Stratum > 15 || s.RootDispersion < 0 && chronyFloat(p[96:]) >= 0) {
 			t.Fatalf("%+v", s)
 		}
-		Reply(nil, packet(4, 3), received, transmit, home, &s)
+		replyTo(nil, packet(4, 3), received, transmit, home, &s)
 	})
 }

@@ -63,7 +63,7 @@ func TestDepartures(t *testing.T) {
 		} else if w := r.left.waiting[(r.left.next-1)%64]; r.left.due != 0 || w.client != netip.MustParseAddr("127.0.0.1") || w.received != 0 {
 			t.Fatalf("reply %d: no stamp of the kernel: %d due, %+v", n, r.left.due, w)
 		}
-		if left := s.memory.recall(netip.MustParseAddr("127.0.0.1"), interleaved(last, 1, 2)); left.Sub(before) < 0 || after.Sub(left) < 0 {
+		if left := recalled(s.memory, netip.MustParseAddr("127.0.0.1"), interleaved(last, 1, 2)); left.Sub(before) < 0 || after.Sub(left) < 0 {
 			t.Fatalf("reply %d left %v after its request and %v before now", n, left.Sub(before), after.Sub(left))
 		}
 	}

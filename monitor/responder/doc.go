@@ -4,10 +4,9 @@
 //	chronyd, ntpd, kernel, flags ── Source ──> Clock ── *State ──┐
 //	request ── accept ── Limiter ── fill ── reply   <────────────┘
 //
-// Reply is pure: packet, stamps and State in, packet and Verdict out. Clock
-// asks the host's own sources what they know and announces that and nothing
-// else. Server moves packets between sockets and Reply, with kernel receive
-// stamps where the system gives them, and remembers when replies left, for
+// accept and fill are pure: packet, stamps and State in, Verdict and packet out.
+// Clock asks the host's own sources what they know and announces that and nothing
+// else. Server moves packets between sockets and these, with kernel receive stamps where the system gives them, and remembers when replies left, for
 // clients in interleaved mode. A Clock also knows leap seconds from a file, may
 // smear them, and can be drained: it then says that it is no clock to follow.
 //

@@ -15,8 +15,9 @@ import (
 //
 // It is a fixed array and never grows. What is forgotten costs a client one
 // basic reply. Clients that merely asked and those that know a stamp of ours
-// have a half each, so that spoofed requests push out none of these. A word is a tag of 34 bits and the nanoseconds between the two stamps in 30:
-// no reader sees half a write.
+// have a half each, so that spoofed requests push out none of these. A word is a
+// tag of 34 bits and the nanoseconds between the two stamps in 30: no reader sees
+// half a write.
 type memory struct {
 	seed  maphash.Seed
 	words []atomic.Uint64 // pairs: a newcomer's, an interleaving client's
@@ -66,14 +67,9 @@ func interleaves(request []byte) bool {
 	return stampIn(request, 24) != 0 && request[0]&0x3f == 4<<3|modeClient && stampIn(request, 32) != stampIn(request, 40)
 }
 
-// recall gives when the reply left that had the receive stamp which request
-// has as its origin; zero where request is not for interleaved mode or
-// the reply is forgotten.
-func (m *memory) recall(client netip.Addr, request []byte) Stamp {
-	if !interleaves(request) {
-		return 0
-	}
-	origin := stampIn(request, 24)
+// recall gives when the reply to client left that had the receive stamp which is
+// the origin of a request; zero where that is forgotten.
+func (m *memory) recall(client netip.Addr, origin Stamp) Stamp {
 	pair, tag := m.place(client, origin)
 	for i := range pair {
 		if word := pair[i].Load(); word>>delayBits == tag {
@@ -82,5 +78,3 @@ func (m *memory) recall(client netip.Addr, request []byte) Stamp {
 	}
 	return 0
 }
-
-func stampIn(p []byte, at int) Stamp { return Stamp(binary.BigEndian.Uint64(p[at:])) }

@@ -8,15 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bits of timex.status and the state adjtimex returns (linux/timex.h).
-const (
-	staInsert = 0x10
-	staDelete = 0x20
-	staUnsync = 0x40
-	staNano   = 0x2000
-	timeError = 5
-)
-
 // Kernel reads the kernel's own idea of its clock (adjtimex, read only; Linux)
 // for hosts whose daemon cannot be asked: systemd-timesyncd, ptp4l with
 // phc2sys, a virtual machine's clock driver.
@@ -45,7 +36,7 @@ func Kernel(stratum uint8, refID uint32) Source {
 // by 500 ppm until its daemon resets it, and does not know when that was;
 // RefTime is therefore the instant of reading.
 func kernelState(tx *unix.Timex, code int, now time.Time, stratum uint8, refID uint32) State {
-	if tx.Status&staUnsync != 0 || code == timeError {
+	if tx.Status&unix.STA_UNSYNC != 0 || code == unix.TIME_ERROR {
 		return Unsynchronised()
 	}
 	s := State{
@@ -56,13 +47,13 @@ func kernelState(tx *unix.Timex, code int, now time.Time, stratum uint8, refID u
 		Since:          now,
 	}
 	switch {
-	case tx.Status&staInsert != 0:
+	case tx.Status&unix.STA_INS != 0:
 		s.Leap = 1
-	case tx.Status&staDelete != 0:
+	case tx.Status&unix.STA_DEL != 0:
 		s.Leap = 2
 	}
 	left := time.Duration(tx.Offset) // still to be slewed
-	if tx.Status&staNano == 0 {
+	if tx.Status&unix.STA_NANO == 0 {
 		left *= time.Microsecond
 	}
 	return corrected(s, left)

@@ -17,15 +17,15 @@ func TestKernelState(t *testing.T) {
 		code int
 		want State
 	}{
-		"unsynchronised": {unix.Timex{Status: staUnsync, Maxerror: 16000000}, timeError, Unsynchronised()},
-		"in error":       {unix.Timex{Maxerror: 100}, timeError, Unsynchronised()},
+		"unsynchronised": {unix.Timex{Status: unix.STA_UNSYNC, Maxerror: 16000000}, unix.TIME_ERROR, Unsynchronised()},
+		"in error":       {unix.Timex{Maxerror: 100}, unix.TIME_ERROR, Unsynchronised()},
 		"synchronised":   {unix.Timex{Maxerror: 1500, Esterror: 20}, 0, State{Stratum: 3, RefID: 7, RootDispersion: 1500 * us}},
-		"insert":         {unix.Timex{Status: staInsert, Maxerror: 1}, 1, State{Leap: 1, Stratum: 3, RefID: 7, RootDispersion: us}},
-		"delete":         {unix.Timex{Status: staDelete, Maxerror: 1}, 2, State{Leap: 2, Stratum: 3, RefID: 7, RootDispersion: us}},
+		"insert":         {unix.Timex{Status: unix.STA_INS, Maxerror: 1}, 1, State{Leap: 1, Stratum: 3, RefID: 7, RootDispersion: us}},
+		"delete":         {unix.Timex{Status: unix.STA_DEL, Maxerror: 1}, 2, State{Leap: 2, Stratum: 3, RefID: 7, RootDispersion: us}},
 		"slewing":        {unix.Timex{Maxerror: 100, Offset: -400}, 0, State{Stratum: 3, RefID: 7, RootDispersion: 500 * us}},
-		"slewing, nano":  {unix.Timex{Status: staNano, Maxerror: 100, Offset: 400_000}, 0, State{Stratum: 3, RefID: 7, RootDispersion: 500 * us}},
+		"slewing, nano":  {unix.Timex{Status: unix.STA_NANO, Maxerror: 100, Offset: 400_000}, 0, State{Stratum: 3, RefID: 7, RootDispersion: 500 * us}},
 		"far off":        {unix.Timex{Maxerror: 100, Offset: 10_001}, 0, Unsynchronised()},
-		"far off, nano":  {unix.Timex{Status: staNano, Offset: -10_001_000}, 0, Unsynchronised()},
+		"far off, nano":  {unix.Timex{Status: unix.STA_NANO, Offset: -10_001_000}, 0, Unsynchronised()},
 	} {
 		if c.want.Synchronised() {
 			c.want.RefTime, c.want.Since = instant, instant

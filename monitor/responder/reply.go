@@ -1,9 +1,6 @@
 package responder
 
-import (
-	"encoding/binary"
-	"net/netip"
-)
+import "encoding/binary"
 
 // Modes of RFC 5905 figure 10.
 const (
@@ -29,30 +26,14 @@ const (
 	minMAC, maxMAC         = 20, 24
 )
 
-// Reply answers one NTP packet. The reply is appended to dst (which may be
-// request[:0]) and is always 48 octets, so never longer than request. received
-// and transmit are this system's clock at arrival and now; state is what is
-// announced. With a Verdict that is not Replied, the result is nil.
+// accept judges a request without answering it.
 //
 // The rules are those of chronyd: mode 3 of versions 1–4 gets mode 4, mode 1
 // gets a mode 2 that leaves no association behind (Windows domain members send
 // it), version 1 with mode 0 (version 1 had no modes) gets mode 4 unless it
 // comes from port 123, where it may itself be an answer. Unknown extension
 // fields are skipped; everything else meets silence, so that no two servers
-// can be made to answer each other. It knows basic mode only: interleaved mode
-// needs a Server, which remembers.
-func Reply(dst, request []byte, received, transmit Stamp, client netip.AddrPort, state *State) ([]byte, Verdict) {
-	v := accept(request, client.Port())
-	switch {
-	case !v.Replied():
-		return nil, v
-	case state == nil:
-		return nil, Silent
-	}
-	return fill(dst, request, received, transmit, 0, state), v
-}
-
-// accept judges a request without answering it.
+// can be made to answer each other.
 func accept(request []byte, port uint16) Verdict {
 	if len(request) == 0 {
 		return BadLength
@@ -114,8 +95,10 @@ func trailer(rest []byte, version uint8) Verdict {
 	return BadField
 }
 
-// fill writes the reply to an accepted request. departed is when the client's
-// last reply left, for a reply in interleaved mode, else zero.
+// fill appends the reply to an accepted request to dst, which may be request[:0];
+// it is always 48 octets, so never longer. received and transmit are this system's
+// clock at arrival and now; departed is when the client's last reply left, for a
+// reply in interleaved mode, else zero.
 //
 // An unsynchronised clock goes out with leap 3, stratum 0, a zero reference
 // id and no reference time, as chronyd sends it. RFC 5905 §7.3 has 16, the

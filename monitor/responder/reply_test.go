@@ -40,6 +40,15 @@ func field(claimed, length int) []byte {
 	return f
 }
 
+// replyTo is what a server without limits and memory does with a request.
+func replyTo(dst, request []byte, received, transmit Stamp, client netip.AddrPort, state *State) ([]byte, Verdict) {
+	v := accept(request, client.Port())
+	if !v.Replied() {
+		return nil, v
+	}
+	return fill(dst, request, received, transmit, 0, state), v
+}
+
 type conversation struct {
 	name   string
 	packet []byte
@@ -148,7 +157,7 @@ func TestReplyConformance(t *testing.T) {
 	for _, c := range conversations() {
 		client := netip.AddrPortFrom(home.Addr(), c.port)
 		before := bytes.Clone(c.packet)
-		reply, v := Reply(nil, c.packet, received, transmit, client, &good)
+		reply, v := replyTo(nil, c.packet, received, transmit, client, &good)
 		if v != c.want {
 			t.Errorf("%s: verdict %v, want %v", c.name, v, c.want)
 		}
@@ -163,15 +172,6 @@ func TestReplyConformance(t *testing.T) {
 		case !bytes.Equal(reply, golden(t, c)):
 			t.Errorf("%s:\n got %x\nwant %x", c.name, reply, golden(t, c))
 		}
-	}
-}
-
-func TestReplyWithoutState(t *testing.T) {
-	if reply, v := Reply(nil, packet(4, 3), received, transmit, home, nil); reply != nil || v != Silent {
-		t.Errorf("%x %v, want silence", reply, v)
-	}
-	if _, v := Reply(nil, packet(4, 6), received, transmit, home, nil); v != Control {
-		t.Errorf("a refused packet counts as %v", v)
 	}
 }
 
@@ -190,7 +190,7 @@ func TestReplyUnsynchronised(t *testing.T) {
 	want, _ := hex.DecodeString("e40007e8" + "00000000" + "00100000" + "00000000" + "0000000000000000" +
 		"1122334455667788" + "ed4ea8c080000000" + "ed4ea8c0c0000000")
 	for name, s := range states {
-		if got, _ := Reply(nil, packet(4, 3), received, transmit, home, &s); !bytes.Equal(got, want) {
+		if got, _ := replyTo(nil, packet(4, 3), received, transmit, home, &s); !bytes.Equal(got, want) {
 			t.Errorf("%s:\n got %x\nwant %x", name, got, want)
 		}
 	}
@@ -199,7 +199,7 @@ func TestReplyUnsynchronised(t *testing.T) {
 func TestReplyOffset(t *testing.T) {
 	s := good
 	s.Offset = -300 * time.Millisecond
-	got, _ := Reply(nil, packet(4, 3), received, transmit, home, &s)
+	got, _ := replyTo(nil, packet(4, 3), received, transmit, home, &s)
 	for at, want := range map[int]Stamp{16: StampOf(good.RefTime), 32: received, 40: transmit} {
 		if d := Stamp(binary.BigEndian.Uint64(got[at:])).Sub(want); (d - s.Offset).Abs() > 1 {
 			t.Errorf("stamp at %d is off by %v, want %v", at, d, s.Offset)
@@ -215,7 +215,7 @@ func TestReplyOffset(t *testing.T) {
 func TestReplyOrder(t *testing.T) {
 	s := good
 	s.RefTime = instant.Add(time.Hour)
-	got, _ := Reply(nil, packet(4, 3), transmit+1<<33, transmit, home, &s)
+	got, _ := replyTo(nil, packet(4, 3), transmit+1<<33, transmit, home, &s)
 	for _, at := range []int{16, 32} {
 		if x := Stamp(binary.BigEndian.Uint64(got[at:])); x != transmit {
 			t.Errorf("stamp at %d is %x, want %x", at, x, transmit)
@@ -229,7 +229,7 @@ func TestReplyOverEras(t *testing.T) {
 	for _, at := range []time.Time{era1.Add(-time.Millisecond), era1, era1.Add(40 * 365 * 24 * time.Hour)} {
 		s := good
 		s.RefTime, s.Since = at.Add(-time.Minute), at.Add(-100*time.Second)
-		got, _ := Reply(nil, packet(4, 3), StampOf(at), StampOf(at.Add(2*time.Millisecond)), home, &s)
+		got, _ := replyTo(nil, packet(4, 3), StampOf(at), StampOf(at.Add(2*time.Millisecond)), home, &s)
 		ref, rx, tx := Stamp(binary.BigEndian.Uint64(got[16:])), Stamp(binary.BigEndian.Uint64(got[32:])), Stamp(binary.BigEndian.Uint64(got[40:]))
 		if d := tx.Sub(rx) - 2*time.Millisecond; d.Abs() > 1 {
 			t.Errorf("%v: processing time off by %v", at, d)
@@ -264,7 +264,7 @@ type failer interface{ Fatalf(string, ...any) }
 func checkReply(t failer, request []byte, port uint16) {
 	client := netip.AddrPortFrom(home.Addr(), port)
 	prefix := []byte("kept")
-	out, v := Reply(prefix, request, received, transmit, client, &good)
+	out, v := replyTo(prefix, request, received, transmit, client, &good)
 	if v >= verdicts {
 		t.Fatalf("no such verdict: %d", v)
 	}
@@ -288,11 +288,11 @@ func checkReply(t failer, request []byte, port uint16) {
 	case reply[2] != request[2] || !bytes.Equal(reply[24:32], request[40:48]):
 		t.Fatalf("poll or origin not echoed: % x to % x", reply, request)
 	}
-	if _, again := Reply(nil, reply, received, transmit, from123, &good); again.Replied() {
+	if _, again := replyTo(nil, reply, received, transmit, from123, &good); again.Replied() {
 		t.Fatalf("a reply is itself answered: % x", reply)
 	}
 	// In place, as the socket loop does it.
-	if inPlace, _ := Reply(request[:0], request, received, transmit, client, &good); !bytes.Equal(inPlace, reply) {
+	if inPlace, _ := replyTo(request[:0], request, received, transmit, client, &good); !bytes.Equal(inPlace, reply) {
 		t.Fatalf("in place % x, else % x", inPlace, reply)
 	}
 }
@@ -306,7 +306,7 @@ func FuzzReply(f *testing.F) {
 
 func TestReplyAllocatesNothing(t *testing.T) {
 	request, dst := packet(4, 3), make([]byte, 0, headerLen)
-	if n := testing.AllocsPerRun(1000, func() { Reply(dst, request, received, transmit, home, &good) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { replyTo(dst, request, received, transmit, home, &good) }); n != 0 {
 		t.Errorf("%v allocations a reply", n)
 	}
 }
@@ -314,6 +314,6 @@ func TestReplyAllocatesNothing(t *testing.T) {
 func BenchmarkReply(b *testing.B) {
 	request, dst := packet(4, 3), make([]byte, 0, headerLen)
 	for b.Loop() {
-		Reply(dst, request, received, transmit, home, &good)
+		replyTo(dst, request, received, transmit, home, &good)
 	}
 }

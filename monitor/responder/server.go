@@ -9,12 +9,12 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/timepool/timepool/zones/precedence"
+	"golang.org/x/sync/errgroup"
 )
 
 // Server answers on UDP sockets. Set the fields, then Open, then Run.
@@ -135,21 +135,17 @@ func (s *Server) Run(ctx context.Context) error {
 	if len(s.sockets) == 0 {
 		return errors.New("ntp: server is not open")
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var failed atomic.Pointer[error]
-	var wg sync.WaitGroup
-	wg.Go(func() { <-ctx.Done(); s.Close() })
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { <-ctx.Done(); s.Close(); return nil })
 	threads := make(chan int, len(s.sockets))
 	for _, sk := range s.sockets {
-		wg.Go(func() {
+		g.Go(func() error {
 			runtime.LockOSThread() // until it ends: nobody else shall have a thread in a hurry
 			threads <- precedence.Hurry()
-			if err := s.serve(sk); err != nil && ctx.Err() == nil {
-				err = fmt.Errorf("ntp: socket %s: %w", sk.addr, err)
-				failed.CompareAndSwap(nil, &err)
-				cancel()
+			if err := s.serve(sk); ctx.Err() == nil {
+				return fmt.Errorf("ntp: socket %s: %w", sk.addr, err)
 			}
+			return nil
 		})
 	}
 	if s.Precede {
@@ -159,11 +155,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		precedence.First(ours)
 	}
-	wg.Wait()
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	return nil
+	return g.Wait()
 }
 
 // Close closes the sockets of a server that is open but does not Run. Closing
@@ -219,9 +211,9 @@ func (s *Server) judge(request []byte, client netip.AddrPort, now time.Time) jud
 	}
 	j := judgement{Verdict: v, state: state}
 	// Only clients that ask for this mode are remembered, which spares all others the cost.
-	if s.memory != nil && v == Answered && state.Offset == 0 && state.smear == nil && interleaves(request) {
+	if s.memory != nil && interleaves(request) && state.Offset == 0 && state.smear == nil {
 		j.keep = true
-		if j.departed = s.memory.recall(client.Addr(), request); j.departed != 0 {
+		if j.departed = s.memory.recall(client.Addr(), stampIn(request, 24)); j.departed != 0 {
 			j.Verdict = Interleaved
 		}
 	}

@@ -1,6 +1,9 @@
 package responder
 
-import "time"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // Stamp is an NTP timestamp (RFC 5905 §6): seconds and 2⁻³² fractions since
 // the start of an era of 2³² s. Era 0 began in 1900, era 1 begins on
@@ -27,6 +30,9 @@ func stampOf(sec, nsec int64) Stamp {
 	s := Stamp(uint64(sec+unixEra0)<<32 + (uint64(nsec)<<32+999999999)/1e9)
 	return max(s, 1)
 }
+
+// stampIn reads the stamp at that octet of a packet.
+func stampIn(p []byte, at int) Stamp { return Stamp(binary.BigEndian.Uint64(p[at:])) }
 
 // Sub gives s − t, for stamps less than 68 years apart.
 func (s Stamp) Sub(t Stamp) time.Duration {
