@@ -14,20 +14,14 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxFaults bounds what one file is told; a person mends a few at a time.
-const maxFaults = 100
-
 // Document is one file that was read: what is wrong with it, and where in it
 // each value stands.
 type Document struct {
 	File string
 
-	root   *yaml.Node // nil when it is not YAML or empty
-	faults Faults
-	broken map[string]bool // paths at or under which a fault lies
-	more   int             // faults beyond maxFaults
-
-	warnings Faults
+	root             *yaml.Node // nil when it is not YAML or empty
+	faults, warnings said
+	broken           map[string]bool // paths at or under which a fault lies
 }
 
 // Decode reads content into the struct that into points to. Keys that are
@@ -54,19 +48,10 @@ func (d *Document) Err() error {
 
 // Faults are what Decode found and Fault added, by position; at most a
 // hundred and one, the last one saying how many more there are.
-func (d *Document) Faults() Faults {
-	d.faults.sort()
-	if d.more > 0 {
-		return append(d.faults[:len(d.faults):len(d.faults)], Fault{File: d.File, What: fmt.Sprintf("and %d more faults", d.more)})
-	}
-	return d.faults
-}
+func (d *Document) Faults() Faults { return d.faults.sorted(d.File, "faults") }
 
-// Warnings are what Warn was told, by position.
-func (d *Document) Warnings() Faults {
-	d.warnings.sort()
-	return d.warnings
-}
+// Warnings are what Warn was told, in the same way.
+func (d *Document) Warnings() Faults { return d.warnings.sorted(d.File, "warnings") }
 
 // parse returns the root of the only document in content.
 func (d *Document) parse(content []byte) *yaml.Node {
@@ -155,14 +140,9 @@ func (d *Document) syntax(content []byte, err error) {
 }
 
 func (d *Document) add(line, col int, at path, what string) {
-	if len(d.faults) >= maxFaults {
-		d.more++
+	if !d.faults.add(d.File, line, col, at, what) {
 		return
 	}
-	if len(what) > 500 { // a number of a thousand digits
-		what = strings.ToValidUTF8(what[:500], "") + "…"
-	}
-	d.faults = append(d.faults, Fault{File: d.File, Line: line, Col: col, Path: at.String(), What: what})
 	for i := range len(at) + 1 {
 		d.broken[at[:i].String()] = true
 	}

@@ -206,6 +206,9 @@ var faulty = []struct{ in, want string }{
 	{"addr: ::ffff:10.0.0.1", `x.yaml:1:7: addr: "::ffff:10.0.0.1" is an IPv4 address in IPv6 clothes: write 10.0.0.1`},
 	{"addr: 10.00.0.01", `x.yaml:1:7: addr: "10.00.0.01" is not an IP address (did you mean "10.0.0.1"?)`},
 	{"net: 10.0.0.1/8", `x.yaml:1:6: net: 10.0.0.1/8 has bits set beyond its length (did you mean "10.0.0.0/8"?)`},
+	{"net: ::ffff:10.0.0.0/104", `x.yaml:1:6: net: "::ffff:10.0.0.0/104" is an IPv4 address in IPv6 clothes: write 10.0.0.0/8`},
+	{"net: ::ffff:0.0.0.0/90", `x.yaml:1:6: net: ::ffff:0.0.0.0/90 has bits set beyond its length (did you mean "::ffc0:0:0/90"?)`},
+	{"listen: ['[::ffff:10.0.0.1]:53']", `x.yaml:1:10: listen[0]: "[::ffff:10.0.0.1]:53" is an IPv4 address in IPv6 clothes: write 10.0.0.1:53`},
 	{"net: 10.0.0.1", `x.yaml:1:6: net: "10.0.0.1" has no length: wants a network such as 10.0.0.0/8`},
 	{"net: 10.0.0.0/33", `x.yaml:1:6: net: "10.0.0.0/33" is not a network such as 10.0.0.0/8`},
 	{"listen: [10.0.0.1]", `x.yaml:1:10: listen[0]: "10.0.0.1" is not an address and port such as 127.0.0.1:53`},
@@ -221,6 +224,7 @@ var faulty = []struct{ in, want string }{
 	{"spot: [1]", "x.yaml:1:7: spot: wants a list of 2: [x, y], got a list of 1"},
 	{"spot: [1, -1]", "x.yaml:1:11: spot[1]: must be 0 to 9223372036854775807, is -1"},
 	{"nested: {}", `x.yaml:1:9: nested: "needed" is missing`},
+	{"map: {'fd00::1': 127.0.0.1:1, 'FD00:0::1': 127.0.0.1:2}", `x.yaml:1:31: map["FD00:0::1"]: duplicate key fd00::1 (first at line 1)`},
 	{"servers: [a]", "x.yaml:1:10: servers: wants a mapping, got a list"},
 	{"servers: {A: {port: a}}", "x.yaml:1:11: servers.A: \"A\" is not a domain name: labels of 1 to 63 of a-z, 0-9 and hyphens, no dot at the end (did you mean \"a\"?)\n" +
 		`x.yaml:1:21: servers.A.port: wants a whole number, got the text "a"`},
@@ -244,6 +248,13 @@ func TestManyFaults(t *testing.T) {
 	if len(fs) != maxFaults+1 || fs[maxFaults].String() != "x.yaml: and 4900 more faults" {
 		t.Errorf("%d faults, the last %v", len(fs), fs[len(fs)-1])
 	}
+	d := Decode("x.yaml", []byte("numbers: [1]"), &got)
+	for range maxFaults + 5 {
+		d.Warn("beware", "numbers", 0)
+	}
+	if ws := d.Warnings(); len(ws) != maxFaults+1 || ws[0].Col != 11 || ws[maxFaults].String() != "x.yaml: and 5 more warnings" {
+		t.Errorf("%d warnings, the last %v", len(ws), ws[len(ws)-1])
+	}
 }
 
 func TestPosition(t *testing.T) {
@@ -262,7 +273,7 @@ func TestPosition(t *testing.T) {
 		{[]any{"words", 2}, "x.yaml:5:1: words[2]: "}, // not there
 		{[]any{"servers", "c"}, "x.yaml:2:1: servers.c: "},
 	} {
-		d.warnings = nil
+		d.warnings = said{}
 		if d.Warn("", c.path...); d.Warnings().Error() != c.want {
 			t.Errorf("%v is at %s, want %s", c.path, d.Warnings(), c.want)
 		}

@@ -41,10 +41,37 @@ func (fs Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (fs Faults) sort() {
-	slices.SortStableFunc(fs, func(a, b Fault) int {
+// maxFaults bounds what one file is told; a person mends a few at a time.
+const maxFaults = 100
+
+// said are the first faults of a file, and how many more there are.
+type said struct {
+	first Faults
+	more  int
+}
+
+// add reports whether there was room for it.
+func (s *said) add(file string, line, col int, at path, what string) bool {
+	if len(s.first) >= maxFaults {
+		s.more++
+		return false
+	}
+	if len(what) > 500 { // a number of a thousand digits
+		what = strings.ToValidUTF8(what[:500], "") + "…"
+	}
+	s.first = append(s.first, Fault{File: file, Line: line, Col: col, Path: at.String(), What: what})
+	return true
+}
+
+// sorted returns them by position, and behind them how many more there are.
+func (s *said) sorted(file, noun string) Faults {
+	slices.SortStableFunc(s.first, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
+	if s.more > 0 {
+		return append(slices.Clip(s.first), Fault{File: file, What: fmt.Sprintf("and %d more %s", s.more, noun)})
+	}
+	return s.first
 }
 
 // path leads to a value, each element a key or an index.
@@ -86,6 +113,9 @@ func DidYouMean(word string, candidates []string) string {
 		return ""
 	}
 	for _, c := range candidates {
+		if max(len(c)-len(word), len(word)-len(c)) > best { // nor nearer than that
+			continue
+		}
 		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < best || d == best && at == "" && d < len(c) {
 			best, at = d, c
 		}

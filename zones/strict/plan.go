@@ -285,6 +285,7 @@ func (p *plan) slice(t reflect.Type, tags reflect.StructTag) {
 	p.fill = func(d *Document, n *yaml.Node, v reflect.Value, at path) {
 		d.count(n, at, p, len(n.Content)/2)
 		v.Set(reflect.MakeSlice(v.Type(), 0, len(n.Content)/2))
+		first := make(map[any]int)
 		d.entries(n, at, func(name, content *yaml.Node) {
 			e, here := reflect.New(t).Elem(), append(at, name.Value)
 			into := e
@@ -292,9 +293,13 @@ func (p *plan) slice(t reflect.Type, tags reflect.StructTag) {
 				into = e.Field(valueAt)
 			}
 			d.value(content, value, into, here)
-			if what := key.scalar(name, e.Field(keyAt)); what != "" {
+			k := e.Field(keyAt)
+			if what := key.scalar(name, k); what != "" {
 				d.fault(name, here, what)
+			} else if line := first[k.Interface()]; line > 0 { // written otherwise: fd00::, fd00:0::
+				d.fault(name, here, fmt.Sprintf("duplicate key %v (first at line %d)", k, line))
 			}
+			first[k.Interface()] = name.Line
 			v.Set(reflect.Append(v, e))
 		})
 	}

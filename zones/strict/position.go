@@ -18,7 +18,7 @@ func (d *Document) Fault(what string, at ...any) {
 // Warn adds what is no fault: it makes no Err.
 func (d *Document) Warn(what string, at ...any) {
 	line, col, _ := d.position(at)
-	d.warnings = append(d.warnings, Fault{File: d.File, Line: line, Col: col, Path: path(at).String(), What: what})
+	d.warnings.add(d.File, line, col, at, what)
 }
 
 // Line is "file:line" of the value that at leads to.

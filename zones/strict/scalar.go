@@ -128,16 +128,17 @@ func (p *plan) span(s string, v reflect.Value) string {
 func (p *plan) network(s string, v reflect.Value) (what string) {
 	v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)) // v stays invalid on an error
 	var a netip.Addr
-	isPrefix, masked := false, ""
+	isPrefix, masked, behind := false, "", ""
 	switch x := v.Interface().(type) {
 	case netip.Addr:
 		a = x
 	case netip.AddrPort:
-		a = x.Addr()
+		a, behind = x.Addr(), fmt.Sprintf(":%d", x.Port())
 	case netip.Prefix:
 		if a, isPrefix = x.Addr(), true; x != x.Masked() {
 			masked = x.Masked().String()
 		}
+		behind = fmt.Sprintf("/%d", x.Bits()-96)
 	}
 	switch {
 	case masked != "":
@@ -145,7 +146,7 @@ func (p *plan) network(s string, v reflect.Value) (what string) {
 	case a.Zone() != "":
 		what = Quote(s) + " has a zone, which means something on one host only"
 	case a.Is4In6():
-		what = fmt.Sprintf("%s is an IPv4 address in IPv6 clothes: write %s", Quote(s), a.Unmap())
+		what = fmt.Sprintf("%s is an IPv4 address in IPv6 clothes: write %s%s", Quote(s), a.Unmap(), behind)
 	case a.IsValid():
 		return ""
 	case v.Type() == reflect.TypeFor[netip.Addr]() && strings.Contains(s, "/"):
