@@ -85,15 +85,20 @@ func compare(lines []string, name string, old, new reflect.Value) []string {
 	return lines
 }
 
+// set tells what is in one list and not in the other.
 func set(lines []string, name string, was, is []string) []string {
-	for _, x := range is {
-		if !slices.Contains(was, x) {
-			lines = append(lines, name+" "+x+" added")
+	for _, side := range []struct {
+		here, there []string
+		change      string
+	}{{is, was, " added"}, {was, is, " removed"}} {
+		there := make(map[string]bool, len(side.there))
+		for _, x := range side.there {
+			there[x] = true
 		}
-	}
-	for _, x := range was {
-		if !slices.Contains(is, x) {
-			lines = append(lines, name+" "+x+" removed")
+		for _, x := range side.here {
+			if !there[x] {
+				lines = append(lines, name+" "+x+side.change)
+			}
 		}
 	}
 	return lines
