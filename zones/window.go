@@ -25,6 +25,9 @@ type Window struct {
 	start time.Time // Start, in its zone; check sets it
 }
 
+// clock is how Start is written.
+const clock = "2006-01-02 15:04"
+
 // Has reports whether the window is about m.
 func (w *Window) Has(m *Member) bool {
 	return slices.Contains(w.Members, m.Name) || slices.Contains(w.Sites, m.Site) ||
@@ -62,7 +65,7 @@ func (c *checker) windows() {
 		zone, err := time.LoadLocation(w.In)
 		if err != nil || w.In == "Local" {
 			doc.Fault("no time zone "+strict.Quote(w.In)+": wants one such as Europe/Berlin", at("in")...)
-		} else if w.start, err = time.ParseInLocation("2006-01-02 15:04", w.Start, zone); err != nil && !doc.Broken(at("start")...) && w.Start != "" {
+		} else if w.start, err = time.ParseInLocation(clock, w.Start, zone); (err != nil || w.start.Format(clock) != w.Start) && !doc.Broken(at("start")...) && w.Start != "" {
 			doc.Fault(strict.Quote(w.Start)+" is no date and time that there is", at("start")...)
 		}
 		if len(w.Members)+len(w.Sites)+len(w.Tags) == 0 && !doc.Broken(at()...) {
