@@ -37,10 +37,11 @@ type departures struct {
 
 type departure struct {
 	number   uint32
-	client   netip.Addr // not valid: nobody will ask when the reply left
-	received Stamp      // of the reply; 0: its departure is known
-	clock    Stamp      // before it was sent
-	learn    *usual     // what to learn from it; nil: nothing
+	client   netip.Addr
+	keep     bool   // when it left, for the client
+	received Stamp  // of the reply; 0: its departure is known
+	clock    Stamp  // before it was sent
+	learn    *usual // what to learn from it; nil: nothing
 }
 
 // lead is how long the kernel takes from our transmit stamp to its own.
@@ -108,12 +109,9 @@ func (d *departures) wants(now time.Time) bool {
 }
 
 // depart gives the control message for reply, which is sent next and alone:
-// info, if any, and a request to stamp it; remember says for the client.
-func (d *departures) depart(client netip.Addr, reply, info []byte, remember bool) []byte {
-	w := departure{number: d.next, client: client, received: stampIn(reply, 32), clock: StampOf(d.now)}
-	if !remember {
-		w.client = netip.Addr{}
-	}
+// info, if any, and a request to stamp it; keep says for the client.
+func (d *departures) depart(client netip.Addr, reply, info []byte, keep bool) []byte {
+	w := departure{number: d.next, client: client, keep: keep, received: stampIn(reply, 32), clock: StampOf(d.now)}
 	if l := &d.lead[d.class]; l.more < 2 {
 		w.learn = &l.usual
 	}
@@ -135,19 +133,21 @@ func (d *departures) depart(client netip.Addr, reply, info []byte, remember bool
 
 // restart forgets what is due and lets the kernel number from 0 again: after a
 // reply that was not sent nobody knows whether it got a number.
-func (d *departures) restart(fd uintptr) {
-	_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING, stamping&^unix.SOF_TIMESTAMPING_OPT_ID)
-	_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING, stamping)
+func (l *loop) restart() {
+	d := &l.left
+	_ = unix.SetsockoptInt(int(l.fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING, stamping&^unix.SOF_TIMESTAMPING_OPT_ID)
+	_ = unix.SetsockoptInt(int(l.fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING, stamping)
 	clear(d.waiting[:])
 	d.next, d.due = 0, 0
 }
 
-// collect reads the stamps that are there into m.
-func (d *departures) collect(fd uintptr, m *memory) {
+// collect reads the stamps that are there into the memory.
+func (l *loop) collect() {
+	d := &l.left
 	for d.due > 0 {
 		d.head.Control = (*byte)(unsafe.Pointer(&d.control))
 		d.head.SetControllen(int(unsafe.Sizeof(d.control)))
-		_, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&d.head)), unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+		_, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, l.fd, uintptr(unsafe.Pointer(&d.head)), unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 		if errno != 0 {
 			if d.vain++; d.vain > 1000 { // this interface does not stamp what it sends
 				d.due, d.vain = 0, 0
@@ -164,8 +164,8 @@ func (d *departures) collect(fd uintptr, m *memory) {
 		if w.learn != nil {
 			w.learn.learn(stamp.Sub(w.clock))
 		}
-		if w.client.IsValid() {
-			m.keep(w.client, w.received, stamp, true)
+		if w.keep {
+			l.memory.keep(w.client, w.received, stamp, true)
 		}
 		w.received = 0
 	}
@@ -173,8 +173,8 @@ func (d *departures) collect(fd uintptr, m *memory) {
 
 // drain collects whatever is there, also what nobody expects any more: with an
 // error queued the socket never rests in precedence.Await.
-func (d *departures) drain(fd uintptr, m *memory) {
-	d.due = len(d.waiting)
-	d.collect(fd, m)
-	d.due, d.vain = 0, 0
+func (l *loop) drain() {
+	l.left.due = len(l.left.waiting)
+	l.collect()
+	l.left.due, l.left.vain = 0, 0
 }

@@ -59,7 +59,7 @@ func TestDepartures(t *testing.T) {
 		after := StampOf(time.Now())
 		last = c.receive()
 		if n == 100 {
-			r.left.restart(r.fd)
+			r.restart()
 		} else if w := r.left.waiting[(r.left.next-1)%64]; r.left.due != 0 || w.client != netip.MustParseAddr("127.0.0.1") || w.received != 0 {
 			t.Fatalf("reply %d: no stamp of the kernel: %d due, %+v", n, r.left.due, w)
 		}
@@ -128,7 +128,7 @@ func TestDrained(t *testing.T) {
 	if !awake() {
 		t.Fatal("no stamp to drain")
 	}
-	if r.left.drain(r.fd, s.memory); awake() || r.left.due != 0 {
+	if r.drain(); awake() || r.left.due != 0 {
 		t.Errorf("still awake, %d due", r.left.due)
 	}
 }

@@ -67,14 +67,15 @@ func interleaves(request []byte) bool {
 	return stampIn(request, 24) != 0 && request[0]&0x3f == 4<<3|modeClient && stampIn(request, 32) != stampIn(request, 40)
 }
 
-// recall gives when the reply to client left that had the receive stamp which is
-// the origin of a request; zero where that is forgotten.
-func (m *memory) recall(client netip.Addr, origin Stamp) Stamp {
+// recall gives, once, when the reply to client left that had the receive stamp
+// which is the origin of a request; zero where that is forgotten. A request that
+// comes twice gets a basic reply (RFC 9769 §2).
+func (m *memory) recall(client netip.Addr, origin Stamp) (departed Stamp) {
 	pair, tag := m.place(client, origin)
 	for i := range pair {
-		if word := pair[i].Load(); word>>delayBits == tag {
-			return origin.Add(time.Duration(word & (1<<delayBits - 1)))
+		if word := pair[i].Load(); word>>delayBits == tag && pair[i].CompareAndSwap(word, 0) {
+			departed = origin.Add(time.Duration(word & (1<<delayBits - 1)))
 		}
 	}
-	return 0
+	return departed
 }

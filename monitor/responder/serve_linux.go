@@ -94,11 +94,11 @@ func (s *Server) serve(sk *socket) error {
 			}
 			switch errno {
 			case 0:
-				l.left.collect(fd, s.memory) // those that came late
+				l.collect() // those that came late
 				l.round()
 			case unix.EINTR:
 			case unix.EAGAIN: // for a while nothing was sent
-				l.left.drain(fd, s.memory)
+				l.drain()
 			default:
 				return errno
 			}
@@ -160,8 +160,8 @@ func (l *loop) turn(i int, now time.Time) {
 	switch {
 	case !sample:
 	case l.flush():
-		l.left.collect(l.fd, l.memory)
+		l.collect()
 	default:
-		l.left.restart(l.fd)
+		l.restart()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -54,7 +55,6 @@ type socket struct {
 	}
 	closed   atomic.Bool
 	addr     netip.AddrPort
-	sibling  bool // of an earlier socket with the same address
 	counters [verdicts]atomic.Uint64
 }
 
@@ -100,7 +100,7 @@ func listen(addr netip.AddrPort, sibling bool) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	sk := &socket{addr: conn.LocalAddr().(*net.UDPAddr).AddrPort(), sibling: sibling}
+	sk := &socket{addr: conn.LocalAddr().(*net.UDPAddr).AddrPort()}
 	sk.conn, err = detach(conn.(*net.UDPConn))
 	return sk, err
 }
@@ -122,11 +122,9 @@ func mend(err error) error {
 func (s *Server) Addrs() []netip.AddrPort {
 	var addrs []netip.AddrPort
 	for _, sk := range s.sockets {
-		if !sk.sibling {
-			addrs = append(addrs, sk.addr)
-		}
+		addrs = append(addrs, sk.addr)
 	}
-	return addrs
+	return slices.Compact(addrs) // siblings stand together
 }
 
 // Run answers until ctx is done, then closes the sockets and returns nil; an
@@ -231,20 +229,19 @@ func (s *Server) reply(dst, request []byte, client netip.Addr, received, transmi
 
 // admits says whether Allow and Deny let client be answered.
 func (s *Server) admits(client netip.Addr) bool {
-	allowed, denied := longest(s.Allow, client), longest(s.Deny, client)
-	return allowed > denied || denied < 0 && len(s.Allow) == 0
-}
-
-// longest is the length of the longest of the networks around addr, −1 without one.
-func longest(networks []netip.Prefix, addr netip.Addr) int {
-	bits := -1
-	addr = addr.WithZone("") // no network holds an address with one
-	for _, p := range networks {
-		if p.Contains(addr) {
-			bits = max(bits, p.Bits())
+	client = client.WithZone("") // no network holds an address with one
+	bits, admitted := -1, len(s.Allow) == 0
+	for _, p := range s.Allow {
+		if p.Bits() > bits && p.Contains(client) {
+			bits, admitted = p.Bits(), true
 		}
 	}
-	return bits
+	for _, p := range s.Deny {
+		if p.Bits() >= bits && p.Contains(client) {
+			bits, admitted = p.Bits(), false
+		}
+	}
+	return admitted
 }
 
 // serveAnywhere is the loop for systems without one of their own.
