@@ -68,11 +68,11 @@ func (b *Board) Changed() <-chan struct{} { return b.changed }
 
 // Status returns what the Board says of itself.
 func (b *Board) Status() Status {
-	truth := b.Truth()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.state()
-	st := Status{Lost: []string{}, Warning: cmp.Or(b.freezes[0].why, b.freezes[1].why), Truth: truth}
+	s, now := b.state(), b.o.Now()
+	smearing := b.o.Smeared != nil && b.o.Smeared(b.o.Wall(), 0) != 0
+	st := Status{Lost: []string{}, Warning: cmp.Or(b.freezes[0].why, b.freezes[1].why), Truth: weigh(b.voters(now), b.refids, now, smearing)}
 	for f, frozen := range s.frozen {
 		if frozen {
 			st.Lost = append(st.Lost, strings.ToLower(familyWords[f]))

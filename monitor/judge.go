@@ -36,6 +36,20 @@ const (
 // it ends a check, because asking again would say the same.
 const lastStratum = 10
 
+// Fault is the kind of thing that is wrong with an address, one word that
+// programs may rely on; "" when nothing is.
+type Fault string
+
+// The faults.
+const (
+	SilentFault    Fault = "silent"         // no answer comes
+	WrongFault     Fault = "wrong"          // its time is off, or makes no sense
+	Unsynchronised Fault = "unsynchronised" // it says itself that it does not know the time
+	FarFault       Fault = "far"            // too far from its source: root distance or stratum
+	LimitedFault   Fault = "limited"        // a kiss code asks for fewer questions, or none (RFC 5905 §7.4)
+	LocalFault     Fault = "only from here" // another vantage finds it good: the path may be to blame
+)
+
 // Judge says what one check is worth: the step it adds to a score, the cap on
 // the score after it (+Inf: none), what is wrong ("": the check is good), and why
 // in one line for people. The rules stand in the order of the NTP Pool's, the
@@ -65,7 +79,7 @@ func Judge(s Sample, p zones.Profile) (step, limit float64, fault Fault, why str
 	case step < GoodStep:
 		fault = WrongFault
 	}
-	return step, limit, fault, "offset " + signed(s.Offset)
+	return step, limit, fault, "offset " + OffsetText(s.Offset)
 }
 
 // clockStep returns the step for an offset and the cap that comes with it. Of the
@@ -124,8 +138,8 @@ func tell(what, cause string) string {
 	return what + ": " + cause
 }
 
-// signed writes a duration the way operators say it: "+312 ms", "-2.1 s".
-func signed(d time.Duration) string {
+// OffsetText writes an offset as everything here does: "+312 ms", "-2.1 s".
+func OffsetText(d time.Duration) string {
 	d = d.Round(time.Microsecond)
 	unit, name, digits := time.Microsecond, " µs", 0
 	switch abs := d.Abs(); {
@@ -145,3 +159,6 @@ func signed(d time.Duration) string {
 	}
 	return n + name
 }
+
+// length writes a duration that has no sign.
+func length(d time.Duration) string { return strings.TrimPrefix(OffsetText(d), "+") }

@@ -162,7 +162,7 @@ func TestSigned(t *testing.T) {
 		0: "+0 µs", -300: "+0 µs", -600: "-1 µs", 999*time.Microsecond + 999: "+1 ms", 1234567: "+1.24 ms",
 		-99960 * time.Microsecond: "-100 ms", 100 * time.Millisecond: "+100 ms", 400 * time.Second: "+400 s",
 	} {
-		if got := signed(d); got != want {
+		if got := OffsetText(d); got != want {
 			t.Errorf("%d ns: %q, want %q", d, got, want)
 		}
 	}

@@ -1,7 +1,10 @@
 package monitor
 
 import (
+	"cmp"
+	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/timepool/timepool/zones"
@@ -74,7 +77,7 @@ func Members(reg *zones.Registry, scores zones.Scores, rows []Row) []Member {
 	for i := range out {
 		l := &out[i]
 		l.In = l.In || !served[family(l.Address)] && l.Standing == standingWords[zones.Resort] &&
-			l.State == stateWords[zones.Active] && l.Netspeed > 0
+			l.State == zones.Active.String() && l.Netspeed > 0
 	}
 	return out
 }
@@ -84,7 +87,7 @@ func family(a netip.Addr) int { return truth(a.Unmap().Is6()) }
 func member(m *zones.Member, a netip.Addr, s zones.Score, r Row) Member {
 	l := Member{
 		Name: m.Name, Address: a, Site: m.Site, Netspeed: m.Netspeed, Paused: m.Paused,
-		State: stateWords[m.State], Standing: standingWords[s.Standing],
+		State: m.State.String(), Standing: standingWords[s.Standing],
 		Score: s.Value, In: s.Standing == zones.In, Since: s.Since, Why: s.Why,
 		Checked: r.Time, Offset: r.Offset, RTT: r.RTT, Stratum: r.Stratum, Leap: r.Leap, Lost: r.Lost,
 		Fault: Fault(s.Fault), Back: s.Back, Found: r.Why, RootDistance: r.RootDistance, Sent: r.Sent, Checks: r.Checks, Bad: r.Bad, Missed: r.Missed,
@@ -107,8 +110,16 @@ func member(m *zones.Member, a netip.Addr, s zones.Score, r Row) Member {
 	return l
 }
 
+var faultWords = map[Fault]string{
+	SilentFault:    "no answer comes",
+	WrongFault:     "its time is not right",
+	Unsynchronised: "it says itself that it does not know the time",
+	FarFault:       "it is too far from its source of time",
+	LimitedFault:   "it wants to be asked less, or not at all",
+	LocalFault:     "another vantage finds it good, so look at the way there",
+}
+
 var (
-	stateWords    = [...]string{zones.Active: "active", zones.Drain: "drain", zones.Off: "off", zones.Monitor: "monitor", zones.Fallback: "fallback"}
 	unserved      = [...]string{zones.Drain: "drained", zones.Off: "off", zones.Monitor: "monitor only", zones.Fallback: ""}
 	standingWords = [...]string{zones.Out: "out", zones.Resort: "resort", zones.In: "in"}
 	outcomeWords  = [...]string{Answered: "answered", Silent: "silent", Unmeasured: "unmeasured", 3: "unknown"}
@@ -116,9 +127,6 @@ var (
 
 // String is the outcome in a word: answered, silent, unmeasured.
 func (o Outcome) String() string { return outcomeWords[o&3] }
-
-// OffsetText writes an offset as everything here does: "+312 ms", "-2.1 s".
-func OffsetText(d time.Duration) string { return signed(d) }
 
 // RefIDText writes a reference identifier as RFC 5905 §7.3 has it read: for
 // stratum 0 and 1 up to four ASCII characters, else an IPv4 address (or the
@@ -135,4 +143,53 @@ func RefIDText(id uint32, stratum uint8) string {
 		}
 	}
 	return string(text)
+}
+
+// Lines tells the whole story of an address: the same words on the command
+// line, on the page, in JSON and in the DNS. Each line is whole by itself.
+func (m *Member) Lines(now time.Time) []string {
+	verdict := "out"
+	switch {
+	case m.In && m.Standing == standingWords[zones.Resort]:
+		verdict = "handed out as a last resort"
+	case m.In:
+		verdict = "in"
+	}
+	head := fmt.Sprintf("%s %s, %s: %s", m.Name, m.Address, cmp.Or(m.Site, "no site"), verdict)
+	if !m.Since.IsZero() {
+		head += fmt.Sprintf(" since %s, %s", m.Since.UTC().Format(time.RFC3339), about(max(0, now.Sub(m.Since))))
+	}
+	lines := []string{fmt.Sprintf("%s, score %.1f: %s", head, m.Score, m.Why)}
+	if m.Fault != "" {
+		lines = append(lines, fmt.Sprintf("fault: %s: %s: %s", m.Fault, faultWords[m.Fault], m.Found))
+	}
+	if !m.Checked.IsZero() {
+		lines = append(lines, fmt.Sprintf("last check %s ago: %s", about(max(0, now.Sub(m.Checked))), m.numbers()),
+			fmt.Sprintf("checks: %d, %d of them not good, %d unanswered in a row", m.Checks, m.Bad, m.Missed))
+	}
+	switch {
+	case m.In:
+	case m.State != zones.Active.String() && m.State != zones.Fallback.String():
+		lines = append(lines, "back: when the registry no longer says "+m.State)
+	case m.Netspeed == 0:
+		lines = append(lines, "back: when the registry gives it a netspeed")
+	case m.Back > 0:
+		lines = append(lines, fmt.Sprintf("back: in about %s if every check is good from now on", about(m.Back)))
+	}
+	return lines
+}
+
+// numbers are those of the last check.
+func (m *Member) numbers() string {
+	var parts []string
+	if m.Timed {
+		parts = append(parts, fmt.Sprintf("offset %s, round trip %s, root distance %s, stratum %d, leap %d, refid %s",
+			OffsetText(m.Offset), length(m.RTT), length(m.RootDistance), m.Stratum, m.Leap, cmp.Or(m.RefID, "none")))
+	} else {
+		parts = append(parts, m.Found)
+	}
+	if m.Lost > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d questions unanswered", m.Lost, m.Sent))
+	}
+	return strings.Join(parts, ", ")
 }

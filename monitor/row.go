@@ -93,3 +93,30 @@ func (r Row) back(now time.Time, p zones.Profile) bool {
 	out := now.Sub(r.Since)
 	return r.Score >= float64(p.Readmit) && (out < 0 || out >= p.Hold)
 }
+
+// untilIn is how long it takes until r is in when every check is good from now
+// on: at the pace that such an address is checked at, after the pause that a
+// kiss code asked for, and not before what the registry asks of one that fell.
+// 0: it is in.
+func (r Row) untilIn(p zones.Profile, interval time.Duration) time.Duration {
+	if r.In {
+		return 0
+	}
+	want, hold := float64(eligible), time.Duration(0)
+	if r.Reached {
+		want, hold = max(want, float64(p.Readmit)), p.Hold-r.Time.Sub(r.Since)
+	}
+	period := paceOf(interval, 1, 0, r).period
+	wait := max(period, backoff(0, interval, r.Sample))
+	best, score := p.Step(0), r.Score
+	for range 1000 { // a profile may be so strict that nobody ever gets there
+		if score = score*keep + best; score >= want {
+			break
+		}
+		wait += period
+	}
+	if short := hold - wait; short > 0 {
+		wait += (short + period - 1) / period * period
+	}
+	return wait
+}

@@ -82,7 +82,7 @@ func TestSmearIsScored(t *testing.T) {
 	wantStandings(t, b, "in in in in in in out")
 	every(64*time.Second, 14*time.Hour-30*time.Second)
 	wantStandings(t, b, "in in in in in out out")
-	if w := b.Truth().Warnings; len(w) != 1 || !strings.Contains(w[0], "ntp3, ntp4, ntp6 smear it now and 4 others do not") {
+	if w := b.Status().Truth.Warnings; len(w) != 1 || !strings.Contains(w[0], "ntp3, ntp4, ntp6 smear it now and 4 others do not") {
 		t.Errorf("%q", w)
 	}
 	every(100*time.Millisecond, 14*time.Hour+30*time.Second) // the second itself

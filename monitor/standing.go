@@ -1,11 +1,86 @@
 package monitor
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/timepool/timepool/zones"
 )
+
+// Aged is a Row and how old the reader holds it to be. Both durations are on
+// the reader's monotonic clock, from when the Row arrived and never from the
+// writer's wall clock; time in which the reader was frozen does not count.
+type Aged struct {
+	Row
+	Age    time.Duration // of the last check
+	Tenure time.Duration // since the first check
+}
+
+// Merged is what several vantages' Rows of one address come to.
+type Merged struct {
+	Row          // the Row whose score stands
+	Rows  []Aged // those that were fresh enough to be asked, lowest score first
+	Wrong bool   // one of Rows measured the member wrong
+}
+
+// windows are tried in turn until one holds a Row: 20 minutes, 45, two hours.
+var windows = [...]time.Duration{1200 * time.Second, 2700 * time.Second, trustFor}
+
+// trustFor is how old state may be and still be believed.
+const trustFor = 7200 * time.Second
+
+// Merge folds the latest Rows of one address, one per vantage, into one. Each
+// window is at least three intervals long, so that a slow schedule does not
+// age its own rows out. It reports false when no Row is fresh enough.
+//
+// One Row stands. Of two the lower stands if its vantage measured the member
+// wrong (a path may be broken on one side, a clock is wrong from everywhere),
+// else the higher. Of three or more the median stands, for an even count the
+// lower of the middle two, as in the NTP Pool.
+func Merge(rows []Aged, interval time.Duration) (Merged, bool) {
+	var m Merged
+	for _, w := range windows {
+		for _, r := range rows {
+			if r.Checks > 0 && r.Age <= max(w, 3*interval) {
+				m.Rows = append(m.Rows, r)
+				m.Wrong = m.Wrong || r.Wrong
+			}
+		}
+		if len(m.Rows) > 0 {
+			break
+		}
+	}
+	slices.SortFunc(m.Rows, func(a, b Aged) int {
+		return cmp.Or(cmp.Compare(a.Score, b.Score), cmp.Compare(truth(b.Wrong), truth(a.Wrong)), cmp.Compare(a.Vantage, b.Vantage))
+	})
+	switch n := len(m.Rows); {
+	case n == 0:
+		return m, false
+	case n == 2 && !m.Rows[0].Wrong:
+		m.Row = m.Rows[1].Row
+	default:
+		m.Row = m.Rows[(n-1)/2].Row
+	}
+	return m, true
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// fault names what is wrong as the vantage here sees it.
+func (m Merged) fault(here string) Fault {
+	bad := slices.ContainsFunc(m.Rows, func(r Aged) bool { return r.Vantage == here && r.Fault != "" })
+	if bad && slices.ContainsFunc(m.Rows, func(r Aged) bool { return r.Vantage != here && r.Good }) {
+		return LocalFault
+	}
+	return m.Fault
+}
 
 // bootFor is how long after its first check an address may be served early.
 const bootFor = 15 * time.Minute
@@ -23,25 +98,12 @@ func Stand(m Merged, booting bool) zones.Standing {
 		return zones.In
 	case m.Wrong:
 		return zones.Out
-	case booting && m.all(func(r Aged) bool { return r.Earning() && r.Tenure <= bootFor }):
+	case booting && len(m.Rows) > 0 && !slices.ContainsFunc(m.Rows, func(r Aged) bool { return !r.Earning() || r.Tenure > bootFor }):
 		return zones.In
-	case m.any(func(r Aged) bool { return r.Fell }):
+	case slices.ContainsFunc(m.Rows, func(r Aged) bool { return r.Fell }):
 		return zones.Resort
 	}
 	return zones.Out
-}
-
-func (m Merged) any(is func(Aged) bool) bool {
-	for _, r := range m.Rows {
-		if is(r) {
-			return true
-		}
-	}
-	return false
-}
-
-func (m Merged) all(is func(Aged) bool) bool {
-	return len(m.Rows) > 0 && !m.any(func(r Aged) bool { return !is(r) })
 }
 
 // why tells people in one line how the Row r of an address came to the
@@ -67,7 +129,7 @@ func why(r Row, st zones.Standing, interval time.Duration, p zones.Profile) stri
 	case st == zones.In && r.Wrong:
 		return fmt.Sprintf("in: %s, falling: %s", score, r.Why)
 	case st == zones.In:
-		return fmt.Sprintf("in: %s, offset %s", score, signed(r.Offset))
+		return fmt.Sprintf("in: %s, offset %s", score, OffsetText(r.Offset))
 	case r.Missed == r.Checks:
 		return "never answered"
 	case r.Missed > 0 && r.Wrong:

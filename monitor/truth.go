@@ -2,7 +2,10 @@ package monitor
 
 import (
 	"cmp"
+	"crypto/md5"
+	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -126,4 +129,38 @@ func few(names []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), len(names)-3)
 	}
 	return strings.Join(names, ", ")
+}
+
+// refIDOf returns the reference identifier by which others name a source they
+// follow (RFC 5905 §7.3); 0 for loopback, which names nobody.
+func refIDOf(a netip.Addr) uint32 {
+	switch a = a.Unmap(); {
+	case a.IsLoopback():
+		return 0
+	case a.Is4():
+		b := a.As4()
+		return binary.BigEndian.Uint32(b[:])
+	}
+	sum := md5.Sum(a.AsSlice())
+	return binary.BigEndian.Uint32(sum[:])
+}
+
+// loop tells of a sample whose member hangs on itself, by way of other members
+// or directly; "" when it does not.
+func (b *Board) loop(s *Sample, host int, now time.Time) string {
+	var path []string
+	for next := s; next != nil && next.Stratum > 1 && len(path) < 8; {
+		up, ok := b.refids[next.RefID]
+		switch {
+		case !ok:
+			return ""
+		case up == host && path == nil:
+			return "follows itself"
+		case up == host:
+			return "follows " + strings.Join(path, ", which follows ") + ", which follows it"
+		}
+		path = append(path, b.hosts[up].Name)
+		next = b.voter(up, now).best
+	}
+	return ""
 }

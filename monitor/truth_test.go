@@ -130,7 +130,7 @@ func TestBoardTellsTheTruth(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		time.Sleep(time.Hour)
-		if got := b.Truth(); got.Witnesses != 0 {
+		if got := b.Status().Truth; got.Witnesses != 0 {
 			t.Errorf("what is an hour old still counts: %+v", got)
 		}
 	})
