@@ -96,7 +96,7 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	case q.qclass != dns.ClassINET:
 		r.refuse(notOurs)
 	case q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:
-		s.transfer(&r, &q, client, how)
+		s.transfer(&r, &q, msg, client, how)
 	default:
 		s.resolve(&r, &q, client, turns)
 	}

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"bufio"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -12,7 +13,7 @@ import (
 
 const (
 	frameLen  = 2        // the length before each message (RFC 1035 section 4.2.2)
-	firstRead = 2 << 10  // octets a connection reads into; grown for a longer query and given back
+	firstRead = 2 << 10  // octets a connection reads into
 	flushAt   = 8 << 10  // octets of replies that are sent without waiting for more of the pipeline
 	kernelBuf = 64 << 10 // octets a socket's buffers ask for: left alone they grow to megabytes where a client does not read
 )
@@ -88,88 +89,74 @@ func (l *tcpLoop) secured(conn net.Conn, place *place, client netip.Addr) {
 // section 6.2.1), until it breaks the rules, is idle, half-way through a query
 // for too long, or goes away.
 func (l *tcpLoop) stream(conn net.Conn, place *place, client netip.Addr) {
-	in, zone := make([]byte, 0, firstRead), new(copying)
-	for idle := l.server.cfg.TCP.Idle; ; {
-		if len(in) == 0 {
-			conn.SetReadDeadline(time.Now().Add(idle))
+	limits, in := &l.server.cfg.TCP, queries{Scanner: bufio.NewScanner(conn)}
+	how := Transport{TCP: true, TLS: l.tls != nil, Idle: limits.Idle, copying: new(copying)}
+	in.Buffer(make([]byte, 0, firstRead), frameLen+maxTCP)
+	begun := false
+	in.Split(func(held []byte, _ bool) (int, []byte, error) {
+		if whole(held) {
+			end := frameLen + int(binary.BigEndian.Uint16(held))
+			begun, in.more = false, whole(held[end:])
+			return end, held[frameLen:end], nil
 		}
-		for begun := false; !whole(in); {
-			if len(in) > 0 && !begun {
-				begun = true
-				conn.SetReadDeadline(time.Now().Add(min(idle, l.server.cfg.TCP.Transfer)))
-			}
-			if len(in) == cap(in) {
-				in = append(make([]byte, 0, 2*cap(in)), in...)
-			}
-			n, err := conn.Read(in[len(in):cap(in)])
-			if in = in[:len(in)+n]; n == 0 && err != nil {
-				return
-			}
+		if !begun {
+			begun = true
+			conn.SetReadDeadline(time.Now().Add(min(how.Idle, limits.Transfer)))
 		}
-		idle = place.active(time.Now()) // what the replies tell holds after them
-		rest, ok := l.flush(conn, in, client, idle, zone)
-		if !ok {
+		return 0, nil, nil
+	})
+	for ok := true; ok; {
+		conn.SetReadDeadline(time.Now().Add(how.Idle))
+		if !in.Scan() {
 			return
 		}
-		if cap(in) > firstRead && len(rest) < firstRead {
-			in = make([]byte, 0, firstRead)
+		how.Now = time.Now()
+		how.Idle = place.active(how.Now) // what the replies tell holds after them
+		ok = l.pipeline(conn, &in, client, how)
+		if ok && how.copying.from != nil {
+			ok = l.copyZone(conn, client, how.copying)
 		}
-		in = append(in[:0], rest...)
 	}
 }
 
-// flush answers some of the whole queries in in, with one write, and returns
-// what is left. False means that the connection shall be closed.
-func (l *tcpLoop) flush(conn net.Conn, in []byte, client netip.Addr, idle time.Duration, zone *copying) (rest []byte, ok bool) {
+// queries are those of a stream, each with its length in front. The memory
+// for a long one grows with what has come of it.
+type queries struct {
+	*bufio.Scanner
+	more bool // the next one is there, whole
+}
+
+// pipeline answers a query and those behind it with one write, until there is
+// enough to send or a zone is to be copied. False means that the stream has ended:
+// by a frame of length zero, by something that gets no reply, such as a response,
+// or because the replies were not taken.
+func (l *tcpLoop) pipeline(conn net.Conn, in *queries, client netip.Addr, how Transport) (ok bool) {
 	buf, _ := l.buffers.Get().(*[]byte)
 	if buf == nil {
 		b := make([]byte, 0, 2*flushAt)
 		buf = &b
 	}
 	defer l.buffers.Put(buf)
-	began := time.Now()
-	out, rest, ok := l.pipeline((*buf)[:0], in, client, idle, zone)
-	if len(out) > 0 {
+	out, replies := (*buf)[:0], 0
+	for next := true; next; next = in.more && len(out) < flushAt && in.Scan() {
+		at := len(out) + frameLen
+		out = l.server.serve(append(out, 0, 0), in.Bytes(), client, how, l.lane, &l.tally)
+		if ok = len(out) > at; !ok || how.copying.from != nil {
+			out = out[:at-frameLen]
+			break
+		}
+		binary.BigEndian.PutUint16(out[at-frameLen:], uint16(len(out)-at))
+		replies++
+	}
+	if replies > 0 {
 		conn.SetWriteDeadline(time.Now().Add(l.server.cfg.TCP.Transfer))
 		if _, err := conn.Write(out); err != nil {
 			l.server.unsent.Add(1)
 			ok = false
 		}
-		l.took.observe(time.Since(began), messages(out))
+		l.took.observe(time.Since(how.Now), replies)
 	}
-	if ok && zone.from != nil {
-		ok = l.copyZone(conn, client, zone)
-	}
-	return rest, ok
-}
-
-// pipeline appends the replies to the whole queries at the front of in, each
-// with its length in front, until there are enough to send or zone is to be
-// copied. It touches no socket. False means that the stream has ended: by a frame
-// of length zero, or by something that gets no reply, such as a response.
-func (l *tcpLoop) pipeline(out, in []byte, client netip.Addr, idle time.Duration, zone *copying) (replies, rest []byte, ok bool) {
-	how := Transport{TCP: true, TLS: l.tls != nil, Idle: idle, Now: time.Now(), copying: zone}
-	for len(out) < flushAt && whole(in) && zone.from == nil {
-		zone.msg, in = in[frameLen:][:binary.BigEndian.Uint16(in)], in[frameLen+int(binary.BigEndian.Uint16(in)):]
-		at := len(out) + frameLen
-		out = l.server.serve(append(out, 0, 0), zone.msg, client, how, l.lane, &l.tally)
-		switch {
-		case zone.from != nil:
-			return out[:at-frameLen], in, true
-		case len(out) == at:
-			return out[:at-frameLen], nil, false
-		}
-		binary.BigEndian.PutUint16(out[at-frameLen:], uint16(len(out)-at))
-	}
-	return out, in, true
-}
-
-// messages counts the messages in out, each with its length in front.
-func messages(out []byte) (n int) {
-	for ; len(out) > frameLen; n++ {
-		out = out[frameLen+int(binary.BigEndian.Uint16(out)):]
-	}
-	return n
+	return ok
 }
 
 // whole reports whether a whole message stands at the front of in.

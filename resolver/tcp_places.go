@@ -15,20 +15,19 @@ import (
 type places struct {
 	limits            TCPLimits
 	mu                sync.Mutex
-	open              list.List // of *place, the longest idle in front
-	sources           map[netip.Addr]*list.List
+	open              list.List          // of *place, the longest idle in front
+	sources           map[netip.Addr]int // how many of them each has
 	accepted, evicted uint64
 	closed            bool
 }
 
 // place is one connection's.
 type place struct {
-	of            *places
-	conn          io.Closer
-	source        netip.Addr
-	last          time.Time // it moved to the back of its lists
-	all, ofSource *list.Element
-	left          bool
+	of     *places
+	conn   io.Closer
+	source netip.Addr
+	last   time.Time     // it moved to the back
+	at     *list.Element // of open; nil once it is given up
 }
 
 // often is how far apart queries must be to count as activity anew: among
@@ -52,41 +51,33 @@ func (c *places) admit(conn io.Closer, client netip.Addr) *place {
 		return nil
 	}
 	if c.sources == nil {
-		c.sources = map[netip.Addr]*list.List{}
+		c.sources = map[netip.Addr]int{}
 	}
 	p := &place{of: c, conn: conn, source: source(client)}
-	if l := c.sources[p.source]; l != nil && l.Len() >= c.limits.PerSource {
-		c.evict(l)
-	} else if c.open.Len() >= c.limits.Connections {
-		c.evict(&c.open)
+	if own := c.sources[p.source] >= c.limits.PerSource; own || c.open.Len() >= c.limits.Connections {
+		longest := c.open.Front()
+		for own && longest.Value.(*place).source != p.source {
+			longest = longest.Next()
+		}
+		longest.Value.(*place).close()
+		c.evicted++
 	}
-	own := c.sources[p.source] // which may have gone with the last of it
-	if own == nil {
-		own = list.New()
-		c.sources[p.source] = own
-	}
-	p.all, p.ofSource = c.open.PushBack(p), own.PushBack(p)
+	p.at = c.open.PushBack(p)
+	c.sources[p.source]++
 	c.accepted++
 	return p
-}
-
-// evict closes the connection in front of l.
-func (c *places) evict(l *list.List) {
-	l.Front().Value.(*place).close()
-	c.evicted++
 }
 
 // close closes the connection and gives the place up; mu is held. The
 // connection is the socket itself, whose closing waits for nobody.
 func (p *place) close() {
-	if p.left {
+	if p.at == nil {
 		return
 	}
-	p.left = true
 	p.conn.Close()
-	p.of.open.Remove(p.all)
-	own := p.of.sources[p.source]
-	if own.Remove(p.ofSource); own.Len() == 0 {
+	p.of.open.Remove(p.at)
+	p.at = nil
+	if p.of.sources[p.source]--; p.of.sources[p.source] == 0 {
 		delete(p.of.sources, p.source)
 	}
 }
@@ -105,10 +96,9 @@ func (p *place) active(now time.Time) time.Duration {
 	c := p.of
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Sub(p.last) > often && !p.left {
+	if now.Sub(p.last) > often && p.at != nil {
 		p.last = now
-		c.open.MoveToBack(p.all)
-		c.sources[p.source].MoveToBack(p.ofSource)
+		c.open.MoveToBack(p.at)
 	}
 	over := max(0, 2*c.open.Len()-c.limits.Connections)
 	return c.limits.Idle - c.limits.Idle*9/10*time.Duration(over)/time.Duration(c.limits.Connections)

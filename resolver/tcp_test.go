@@ -180,7 +180,7 @@ func TestIdleUnderPressure(t *testing.T) {
 	}
 	held[0].active(now.Add(2 * often))
 	c.admit(io.NopCloser(nil), netip.IPv6Loopback())
-	if held[0].left || !held[1].left {
+	if held[0].at == nil || held[1].at != nil {
 		t.Error("not the longest idle one was evicted")
 	}
 	for _, p := range held { // the evicted one for the second time

@@ -36,7 +36,6 @@ const (
 // copying is a transfer over TCP: Answer grants it, and the zone goes out in
 // place of its reply.
 type copying struct {
-	msg   []byte // that may ask for it
 	query *dns.Msg
 	from  *Snapshot // nil: none was granted
 	apex  int
@@ -46,7 +45,7 @@ type copying struct {
 // transfer answers AXFR and IXFR as far as one message does (RFC 5936 section
 // 2.2.1, RFC 1995 section 2): the SOA for IXFR by UDP, or when the client has
 // nothing to catch up with. What takes more is granted.
-func (s *Snapshot) transfer(r *reply, q *query, client netip.Addr, how Transport) {
+func (s *Snapshot) transfer(r *reply, q *query, msg []byte, client netip.Addr, how Transport) {
 	n, c := s.names[string(q.name[:q.nameLen])], how.copying
 	switch {
 	case !s.made.Transfers.permit(client, how.key):
@@ -63,7 +62,7 @@ func (s *Snapshot) transfer(r *reply, q *query, client netip.Addr, how Transport
 		return
 	}
 	c.query, c.apex, c.key = new(dns.Msg), n.apex, how.key
-	switch err := c.query.Unpack(c.msg); {
+	switch err := c.query.Unpack(msg); {
 	case err != nil:
 		r.fail(dns.RcodeFormatError, FormErr)
 	case s.current(c.query):
