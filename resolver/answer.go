@@ -12,7 +12,6 @@ import (
 type Transport struct {
 	TCP  bool // or TLS
 	TLS  bool
-	UDP  int           // largest reply over UDP, 512 and up; 0: 1232 octets
 	Idle time.Duration // TCP: how long the connection may be idle after the reply; 0: not told
 	Now  time.Time     // about when the query came, for cookies, signatures and limits
 
@@ -28,11 +27,7 @@ func (t *Transport) limit(e *edns) int {
 	if t.TCP {
 		return maxTCP - t.reserved
 	}
-	ceiling := t.UDP
-	if ceiling == 0 {
-		ceiling = defaultUDP
-	}
-	return min(max(int(e.size), minUDP), max(ceiling, minUDP)) - t.reserved
+	return min(max(int(e.size), minUDP), maxUDP) - t.reserved
 }
 
 // Answer appends to dst the reply to the query msg, which came from client, and

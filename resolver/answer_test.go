@@ -14,7 +14,7 @@ import (
 )
 
 // TestTruncated: question and OPT stay, nothing of the RRset does; a smaller
-// size than 512 means 512; the configured ceiling holds.
+// size than 512 means 512.
 func TestTruncated(t *testing.T) {
 	m := newSample(t)
 	for _, c := range []struct {
@@ -25,8 +25,9 @@ func TestTruncated(t *testing.T) {
 		{0, Transport{}, Truncated},
 		{100, Transport{}, Truncated},
 		{512, Transport{}, Truncated},
-		{4096, Transport{UDP: 512}, Truncated},
 		{600, Transport{}, Answered},
+		{4096, Transport{reserved: maxUDP - 512}, Truncated}, // the ceiling
+		{4096, Transport{}, Answered},
 		{0, Transport{TCP: true}, Answered},
 	} {
 		q := new(dns.Msg).SetQuestion(longLabel+".pool.example.", dns.TypeAAAA)
@@ -151,6 +152,7 @@ func shapes(t testing.TB) map[string][]byte {
 		return raw
 	}
 	subnet := &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: []byte{10, 16, 1, 0}}
+	truncated, _ := new(dns.Msg).SetQuestion(longLabel+".pool.example.", dns.TypeAAAA).Pack()
 	plain, _ := new(dns.Msg).SetQuestion("PoOl.ExAmPlE.", dns.TypeA).Pack()
 	return map[string][]byte{
 		"plain":    plain,
@@ -163,7 +165,8 @@ func shapes(t testing.TB) map[string][]byte {
 		"NXDOMAIN": pack("gone.pool.example.", dns.TypeA),
 		"REFUSED":  pack("example.org.", dns.TypeA),
 		"SERVFAIL": pack("dead.pool.example.", dns.TypeA),
-		"TC":       append([]byte(nil), pack(longLabel+".pool.example.", dns.TypeAAAA, &dns.EDNS0_LOCAL{Code: 65001})...),
+		"TC":       truncated,
+		"unknown":  pack("pool.example.", dns.TypeA, &dns.EDNS0_LOCAL{Code: 65001}),
 		"FORMERR":  append(pack("pool.example.", dns.TypeA), 0),
 		"ECS":      pack("pool.example.", dns.TypeA, subnet),
 		"cookie":   pack("pool.example.", dns.TypeA, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "2464c4abcf10c957" + "01000000000000005a5a5a5a5a5a5a5a"}),
@@ -176,7 +179,7 @@ func TestAnswerAllocatesNothing(t *testing.T) {
 	m := newSample(t)
 	dst, client := make([]byte, 0, 4096), netip.MustParseAddr("10.16.0.9")
 	for what, query := range shapes(t) {
-		if n := testing.AllocsPerRun(100, func() { m.Answer(dst, query, client, Transport{UDP: 512}, m.turns) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { m.Answer(dst, query, client, Transport{}, m.turns) }); n != 0 {
 			t.Errorf("%s: %v allocations", what, n)
 		}
 	}
@@ -223,7 +226,7 @@ func FuzzAnswer(f *testing.F) {
 		if err := got.Unpack(reply); err != nil {
 			t.Fatalf("%x: %v", reply, err)
 		}
-		limit := defaultUDP
+		limit := maxUDP
 		if asked := new(dns.Msg); asked.Unpack(query) == nil && verdict != FormErr {
 			limit = limitOf(asked, how)
 		}

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	minUDP     = 512  // what every client takes (RFC 1035), also when it says less (RFC 6891 section 6.2.3)
-	defaultUDP = 1232 // fits unfragmented into every IPv6 link (RFC 9715)
-	maxTCP     = 65535
+	minUDP = 512  // what every client takes (RFC 1035), also when it says less (RFC 6891 section 6.2.3)
+	maxUDP = 1232 // fits unfragmented into every IPv6 link (RFC 9715)
+	maxTCP = 65535
 
 	optLen = 11 // of an OPT record without options
 )
@@ -143,7 +143,7 @@ func (e *edns) appendOPT(dst []byte, rcode int) []byte {
 	if e.do {
 		do = 0x80
 	}
-	return append(dst, 0, 0, byte(dns.TypeOPT), defaultUDP>>8, defaultUDP&0xFF, byte(rcode>>4), 0, do, 0, 0, 0)
+	return append(dst, 0, 0, byte(dns.TypeOPT), maxUDP>>8, maxUDP&0xFF, byte(rcode>>4), 0, do, 0, 0, 0)
 }
 
 // closeOPT sets the data length of the OPT record that begins at opt.

@@ -22,7 +22,6 @@ import (
 // defaults.
 type Config struct {
 	Listen  []netip.AddrPort // UDP and TCP on each; an IPv6 wildcard takes IPv6 only
-	UDPSize int              // largest UDP reply, 512 octets and up; default 1232
 	Loops   int              // UDP sockets an address, Linux only; default GOMAXPROCS
 	Single  bool             // take UDP packets one by one also where the system gives many at a time
 	Precede bool             // the kernel lets the UDP loops run before all other threads of the process; Linux only
@@ -89,7 +88,6 @@ type publication struct {
 
 // NewServer returns a server that has neither sockets nor goroutines yet.
 func NewServer(cfg Config) *Server {
-	cfg.UDPSize = cmp.Or(cfg.UDPSize, defaultUDP)
 	cfg.Loops = cmp.Or(cfg.Loops, runtime.GOMAXPROCS(0))
 	cfg.TCP.Connections = cmp.Or(cfg.TCP.Connections, 1024)
 	cfg.TCP.PerSource = cmp.Or(cfg.TCP.PerSource, 64)

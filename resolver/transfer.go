@@ -111,7 +111,7 @@ func (c *copying) send(view *Snapshot, conn net.Conn, patience time.Duration) er
 	m := new(dns.Msg).SetReply(c.query)
 	m.Authoritative, m.Compress, m.CheckingDisabled = true, true, false
 	if opt := c.query.IsEdns0(); opt != nil {
-		m.SetEdns0(defaultUDP, opt.Do())
+		m.SetEdns0(maxUDP, opt.Do())
 	}
 	mac, more, size := "", false, 0
 	if t := c.query.IsTsig(); t != nil {

@@ -96,12 +96,12 @@ func (l *udpLoop) answer(dst, packet []byte, client netip.Addr) []byte {
 		l.tally.count(Dropped)
 		return dst
 	}
-	return l.server.serve(dst, packet, client, Transport{UDP: l.server.cfg.UDPSize, Now: l.now}, l.lane, &l.tally)
+	return l.server.serve(dst, packet, client, Transport{Now: l.now}, l.lane, &l.tally)
 }
 
 // room is what replies may take before they move to memory of their own: an
 // RRset is appended before it is found too long.
-func (l *udpLoop) room(replies int) int { return replies*l.server.cfg.UDPSize + maxTCP/32 }
+func (l *udpLoop) room(replies int) int { return replies*maxUDP + maxTCP/32 }
 
 // failed counts a receive that failed, and waits when they do not end.
 func (l *udpLoop) failed(before int) int {
