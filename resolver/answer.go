@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -16,7 +17,6 @@ type Transport struct {
 	Now  time.Time     // about when the query came, for cookies, signatures and limits
 
 	key      *Key     // that signed the query
-	forced   int      // rcode of a reply to what is not rightly signed
 	reserved int      // octets of the reply that its signature takes
 	limits   *limits  // nil: none
 	copying  *copying // nil: a transfer has no way to go
@@ -50,31 +50,37 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 	} else if q.edns.any {
 		q.edns.options = options{}
 	}
-	known := how.TCP || q.edns.cookie.good
-	verdict := how.limits.judge(client, known, how.Now)
-	if verdict == Denied || verdict == Limited {
-		return dst, verdict
+	against := how.limits.judge(client, how.TCP || q.edns.cookie.good, how.Now)
+	switch {
+	case against == Denied, against == Limited:
+		return dst, against
+	case against == Answered && !ok:
+		against = FormErr
+	case against == Answered && q.tsig > 0:
+		return s.signed(dst, msg, &q, client, &how, turns)
 	}
-	if verdict == Answered && ok && q.tsig > 0 && how.key == nil && how.forced == 0 {
-		return s.signed(dst, msg, client, how, turns)
-	}
-	r := newReply(dst, msg, &q, s, &how)
-	if r.most = r.limit; !known {
+	return s.reply(dst, msg, &q, against, client, &how, turns)
+}
+
+// reply appends the reply to what was parsed; against is Answered where nothing
+// stands against an answer.
+func (s *Snapshot) reply(dst, msg []byte, q *query, against Verdict, client netip.Addr, how *Transport, turns *Turns) ([]byte, Verdict) {
+	var r reply
+	r.begin(dst, msg, q, s, how)
+	if r.most = r.limit; !how.TCP && !q.edns.cookie.good {
 		r.most = min(r.limit, r.limit-how.limit(&q.edns)+thrice(msg, client))
 	}
 	switch {
-	case verdict == Slipped:
-		r.slipped(&q)
-	case verdict == Refused:
+	case against == Slipped:
+		r.slipped(q)
+	case against == Refused:
 		r.refuse(ede{dns.ExtendedErrorCodeProhibited, "not for this client"})
 	case !q.known():
 		r.fail(dns.RcodeNotImplemented, NotImp)
-	case !ok:
+	case against == FormErr:
 		r.fail(dns.RcodeFormatError, FormErr)
-	case how.forced == dns.RcodeNotAuth:
+	case against == NotAuth:
 		r.fail(dns.RcodeNotAuth, NotAuth)
-	case how.forced != 0:
-		r.fail(how.forced, FormErr)
 	case q.edns.version != 0:
 		r.fail(dns.RcodeBadVers, BadVers)
 	case !q.asked() && q.edns.cookie.present && q.opcode == dns.OpcodeQuery:
@@ -87,54 +93,25 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 		r.fail(dns.RcodeFormatError, FormErr)
 		r.ede = ede{dns.ExtendedErrorCodeInvalidQueryType, "never asked for"}
 	case q.qclass == dns.ClassCHAOS:
-		s.chaos(&r, &q)
+		s.chaos(&r, q)
 	case q.qclass != dns.ClassINET:
 		r.refuse(notOurs)
 	case q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:
-		s.transfer(&r, &q, msg, client, how)
+		s.transfer(&r, q, msg, client, how)
 	default:
-		s.resolve(&r, &q, client, turns)
+		s.resolve(&r, q, client, turns)
 	}
-	return r.finish(&q, s, &how), r.verdict
-}
-
-// resolve answers a well-formed question of class IN.
-func (s *Snapshot) resolve(r *reply, q *query, client netip.Addr, turns *Turns) {
-	n := s.names[string(q.name[:q.nameLen])]
-	if n != nil {
-		r.apex = &s.apexes[n.apex]
-	}
-	switch {
-	case n == nil:
-		if !s.tell(r, q, client) {
-			s.follow(r, q, client, turns)
-		}
-	case q.qtype == dns.TypeANY && (n.pool || len(n.static) > 0):
-		r.answered(append(r.buf, hinfo...), 1)
-	case n.pool && q.qtype == dns.TypeA:
-		s.offer(r, q, n, 0, client, turns)
-	case n.pool && q.qtype == dns.TypeAAAA:
-		s.offer(r, q, n, 1, client, turns)
-	default:
-		switch set := n.set(q.qtype); {
-		case set != nil:
-			r.static(set)
-		case n.cut != nil, n.set(dns.TypeCNAME) != nil:
-			s.follow(r, q, client, turns)
-		default:
-			r.negative(q, dns.RcodeSuccess, NoData)
-		}
-	}
+	return r.finish(q, s, how), r.verdict
 }
 
 // hinfo is the answer to ANY: small, and true for a cache to keep (RFC 8482
 // section 4.2).
 const hinfo = "\xC0\x0C\x00\x0D\x00\x01\x00\x00\x0E\x10\x00\x09\x07RFC8482\x00"
 
-// offer deals the pool's next set. Where nobody of either family may be handed
-// out it fails rather than say NODATA: a cached NODATA would keep resolvers
-// from asking the other name server.
-func (s *Snapshot) offer(r *reply, q *query, n *name, family int, client netip.Addr, turns *Turns) {
+// offer deals the next set of the pool that is owner's. Where nobody of either
+// family may be handed out it fails rather than say NODATA: a cached NODATA would
+// keep resolvers from asking the other name server.
+func (s *Snapshot) offer(r *reply, q *query, n *name, owner []byte, family int, client netip.Addr, turns *Turns) {
 	var place zones.PlaceID
 	var scope uint8
 	if n.clientDependent() {
@@ -151,8 +128,13 @@ func (s *Snapshot) offer(r *reply, q *query, n *name, family int, client netip.A
 		r.ede = ede{dns.ExtendedErrorCodeOther, "no time server fit to be handed out"}
 		return
 	}
+	at := len(r.buf)
 	out, count := d.deal(r.buf, turns.next(number))
 	r.scope = scope
 	r.answered(r.modest(out, count))
+	for r.packer != nil && at < len(r.buf) { // behind the CNAME that has the owner
+		binary.BigEndian.PutUint16(r.buf[at:], 0xC000|uint16(r.packer.names[textOf(owner)]))
+		at += d.suit.terms.size()
+	}
 	r.limit = max(len(r.buf), r.most) // of what nobody asked for, too
 }

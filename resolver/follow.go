@@ -1,10 +1,8 @@
 package resolver
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 )
@@ -42,38 +40,37 @@ func (s *Snapshot) find(wire []byte, a *apex) *name {
 	return encloser.wild
 }
 
-// follow answers where more is to be done than to copy what stands at the
-// question's name: wildcards, CNAMEs, delegations, names that are not there. A
-// CNAME is followed as long as it stays in the zone, whose name a chain ends at
-// gives the rcode (RFC 6604).
-func (s *Snapshot) follow(r *reply, q *query, client netip.Addr, turns *Turns) {
+// resolve answers a well-formed question of class IN. A CNAME is followed as long
+// as it stays in the zone, whose name a chain ends at gives the rcode (RFC 6604).
+func (s *Snapshot) resolve(r *reply, q *query, client netip.Addr, turns *Turns) {
 	owner := q.name[:q.nameLen]
-	apex := s.apexOf(owner)
-	if apex < 0 {
-		r.refuse(notOurs)
-		return
-	}
-	r.apex = &s.apexes[apex]
-	n := s.find(owner, r.apex)
+	n := s.names[string(owner)]
 	if n == nil {
-		r.negative(q, dns.RcodeNameError, NXDomain)
-		return
+		if s.tell(r, q, client) {
+			return
+		}
+		apex := s.apexOf(owner)
+		if apex < 0 {
+			r.refuse(notOurs)
+			return
+		}
+		r.apex = &s.apexes[apex]
+		if n = s.find(owner, r.apex); n != nil {
+			r.repack()
+		}
+	} else {
+		r.apex = &s.apexes[n.apex]
 	}
-	p := newPacker(r.buf, r.base)
-	var owners []string
-	for len(owners) < maxChain && !slices.Contains(owners, string(owner)) { // nor in a circle
-		if n == nil {
-			r.negative(q, dns.RcodeNameError, NXDomain)
+	var before []string
+	for {
+		cname := s.step(r, q, n, owner, client, turns)
+		if cname == nil || !r.add(textOf(owner), cname, answers, Answered) {
 			return
 		}
-		text := strings.ToLower(textOf(owner))
-		next := s.step(r, q, &p, n, text, client, turns)
-		if next == nil || !r.add(&p, text, next, answers, Answered) {
-			return
-		}
-		owners = append(owners, string(owner))
-		wire, err := wireName(next.rrs[0].(*dns.CNAME).Target)
-		if owner = []byte(wire); err != nil || s.apexOf(owner) != apex {
+		before = append(before, string(owner))
+		wire, err := wireName(cname.rrs[0].(*dns.CNAME).Target)
+		owner = []byte(wire)
+		if err != nil || len(before) == maxChain || slices.Contains(before, wire) || s.apexOf(owner) != n.apex {
 			return
 		}
 		n = s.find(owner, r.apex)
@@ -82,83 +79,50 @@ func (s *Snapshot) follow(r *reply, q *query, client netip.Addr, turns *Turns) {
 
 // step answers from n, which stands for owner, unless that is by another name:
 // it returns the CNAME then.
-func (s *Snapshot) step(r *reply, q *query, p *packer, n *name, owner string, client netip.Addr, turns *Turns) *rrset {
-	set := n.set(q.qtype)
-	switch c := n.cut; {
-	case c != nil && (q.qtype != dns.TypeDS || len(owner) > len(c.ns.owner)):
-		r.refer(p, c)
-		return nil
-	case c != nil && c.ds.count > 0:
-		set = &c.ds
-	case q.qtype == dns.TypeANY && len(n.static) > 0:
-		r.answered(append(r.buf, hinfo...), 1)
-		return nil
-	case n.pool && q.qtype == dns.TypeA, n.pool && q.qtype == dns.TypeAAAA:
-		s.offerBehind(r, q, p.names[owner], n, client, turns)
-		return nil
-	case set == nil:
-		if set = n.set(dns.TypeCNAME); set != nil {
-			return set
-		}
-	}
-	if set == nil {
-		r.negative(q, dns.RcodeSuccess, NoData)
-	} else if r.add(p, owner, set, answers, Answered) {
-		r.beside(p, set.extra)
-	}
-	return nil
-}
-
-// offerBehind deals the pool's next set behind the CNAME that led to owner,
-// which stands at that place of the message.
-func (s *Snapshot) offerBehind(r *reply, q *query, owner int, n *name, client netip.Addr, turns *Turns) {
-	at, family := len(r.buf), 0
-	if q.qtype == dns.TypeAAAA {
-		family = 1
-	}
-	s.offer(r, q, n, family, client, turns)
+func (s *Snapshot) step(r *reply, q *query, n *name, owner []byte, client netip.Addr, turns *Turns) (cname *rrset) {
 	switch {
-	case r.rcode == dns.RcodeServerFailure:
-		r.buf = r.buf[:r.base+q.end]
-		clear(r.buf[r.base+answers : r.base+headerLen])
-		r.buf[r.base+2] &^= flagAA
-	case r.verdict == Answered:
-		for size := (&terms{family: family}).size(); at < len(r.buf); at += size {
-			binary.BigEndian.PutUint16(r.buf[at:], 0xC000|uint16(owner))
+	case n == nil:
+		r.negative(q, dns.RcodeNameError, NXDomain)
+	case n.cut != nil:
+		r.refer(q, n.cut, textOf(owner))
+	case q.qtype == dns.TypeANY && (n.pool || len(n.static) > 0):
+		r.answered(append(r.buf, hinfo...), 1)
+	case n.pool && q.qtype == dns.TypeA:
+		s.offer(r, q, n, owner, 0, client, turns)
+	case n.pool && q.qtype == dns.TypeAAAA:
+		s.offer(r, q, n, owner, 1, client, turns)
+	default:
+		if set := n.set(q.qtype); set != nil {
+			r.static(owner, set)
+		} else if cname = n.set(dns.TypeCNAME); cname != nil {
+			r.repack()
+		} else {
+			r.negative(q, dns.RcodeSuccess, NoData)
 		}
 	}
+	return cname
 }
 
-// refer points to a delegation's name servers (RFC 1034 section 4.3.2). Glue
-// for those inside it that does not fit means TC (RFC 9471 section 3.1).
-func (r *reply) refer(p *packer, c *cut) {
+// refer points to a delegation's name servers (RFC 1034 section 4.3.2), but for
+// its DS records, which are ours. Glue for those inside it that does not fit
+// means TC (RFC 9471 section 3.1).
+func (r *reply) refer(q *query, c *cut, owner string) {
+	r.repack()
+	if q.qtype == dns.TypeDS && len(owner) == len(c.ns.owner) {
+		if c.ds.count == 0 {
+			r.negative(q, dns.RcodeSuccess, NoData)
+		} else {
+			r.add(owner, &c.ds, answers, Answered)
+		}
+		return
+	}
 	aa := r.buf[r.base+2] & flagAA // a CNAME before it is ours
-	whole := r.add(p, c.ns.owner, &c.ns, authorities, Referred)
+	whole := r.add(c.ns.owner, &c.ns, authorities, Referred)
 	for i := 0; whole && i < c.ns.must; i++ {
-		whole = r.add(p, c.ns.extra[i].owner, &c.ns.extra[i], additionals, Referred)
+		whole = r.add(c.ns.extra[i].owner, &c.ns.extra[i], additionals, Referred)
 	}
 	if whole {
-		r.beside(p, c.ns.extra[c.ns.must:])
+		r.beside(c.ns.extra[c.ns.must:])
 	}
 	r.buf[r.base+2] = r.buf[r.base+2]&^flagAA | aa
-}
-
-// add appends an RRset, and reports whether it fitted.
-func (r *reply) add(p *packer, owner string, set *rrset, section int, v Verdict) bool {
-	p.buf = r.buf
-	p.set(owner, set)
-	r.settle(p.buf, section, int(set.count), r.rcode, v)
-	return r.verdict != Truncated
-}
-
-// beside appends to the additional section as many of the sets as fit.
-func (r *reply) beside(p *packer, extra []rrset) {
-	for i := range extra {
-		p.buf = r.buf
-		if p.set(extra[i].owner, &extra[i]); len(p.buf) > r.limit {
-			return
-		}
-		r.buf = p.buf
-		r.counted(additionals, int(extra[i].count))
-	}
 }

@@ -10,12 +10,14 @@ import (
 type reply struct {
 	buf     []byte
 	base    int
+	records int // where they begin, behind the question
 	limit   int // of len(buf), with the OPT record to come taken off
 	most    int // the same for what a pool hands out: less where the source may be forged
 	rcode   int
 	scope   uint8 // of the client subnet, when one is echoed
 	apex    *apex // of the zone that answers; nil: none
 	ede     ede
+	packer  *packer // nil: what was packed beforehand is copied
 	verdict Verdict
 }
 
@@ -26,10 +28,10 @@ const (
 	additionals = 10
 )
 
-// newReply begins the reply: the query's header with its counts and flags
+// begin begins the reply: the query's header with its counts and flags
 // cleared, and its question octet for octet.
-func newReply(dst, msg []byte, q *query, s *Snapshot, how *Transport) reply {
-	r := reply{base: len(dst)}
+func (r *reply) begin(dst, msg []byte, q *query, s *Snapshot, how *Transport) {
+	r.base = len(dst)
 	r.limit = r.base + how.limit(&q.edns)
 	if q.edns.present {
 		r.limit -= optLen
@@ -38,13 +40,13 @@ func newReply(dst, msg []byte, q *query, s *Snapshot, how *Transport) reply {
 		}
 	}
 	r.buf = append(dst, msg[:q.end]...)
+	r.records = len(r.buf)
 	h := r.buf[r.base:]
 	h[2] = h[2]&^(flagAA|flagTC) | flagQR
 	clear(h[3:headerLen])
 	if q.asked() {
 		h[5] = 1
 	}
-	return r
 }
 
 // counted adds n to one of the header's counts.
@@ -53,8 +55,13 @@ func (r *reply) counted(section, n int) {
 	binary.BigEndian.PutUint16(c, binary.BigEndian.Uint16(c)+uint16(n))
 }
 
-// fail settles a reply without authority.
-func (r *reply) fail(rcode int, v Verdict) { r.rcode, r.verdict = rcode, v }
+// fail settles a reply without authority, and without the CNAMEs that led here.
+func (r *reply) fail(rcode int, v Verdict) {
+	r.rcode, r.verdict = rcode, v
+	r.buf = r.buf[:r.records]
+	clear(r.buf[r.base+answers : r.base+headerLen])
+	r.buf[r.base+2] &^= flagAA
+}
 
 // refuse fails with REFUSED, and why.
 func (r *reply) refuse(why ede) {
@@ -80,27 +87,66 @@ func (r *reply) answered(with []byte, n int) {
 	r.settle(with, answers, n, 0, Answered)
 }
 
-// static answers with a packed RRset, and the glue that fits.
-func (r *reply) static(set *rrset) {
-	r.answered(append(r.buf, set.wire...), int(set.count))
-	for i := range set.extra {
-		glue := &set.extra[i]
-		if r.verdict == Truncated || len(r.buf)+len(glue.wire) > r.limit {
+// static answers with an RRset, and the glue that fits.
+func (r *reply) static(owner []byte, set *rrset) {
+	text := ""
+	if r.packer != nil {
+		text = textOf(owner)
+	}
+	if r.add(text, set, answers, Answered) {
+		r.beside(set.extra)
+	}
+}
+
+// add appends an RRset, and reports whether it fitted.
+func (r *reply) add(owner string, set *rrset, section int, v Verdict) bool {
+	r.settle(r.with(owner, set), section, int(set.count), r.rcode, v)
+	return r.verdict != Truncated
+}
+
+// beside appends to the additional section as many of the sets as fit.
+func (r *reply) beside(extra []rrset) {
+	for i := range extra {
+		with := r.with(extra[i].owner, &extra[i])
+		if len(with) > r.limit {
 			return
 		}
-		r.buf = append(r.buf, glue.wire...)
-		r.counted(additionals, int(glue.count))
+		r.buf = with
+		r.counted(additionals, int(extra[i].count))
 	}
+}
+
+// repack has records packed for where they are put from here on: it takes more
+// time than to copy them, and wildcards, delegations and what is behind a CNAME
+// want it.
+func (r *reply) repack() {
+	if r.packer == nil {
+		p := newPacker(r.buf, r.base)
+		r.packer = &p
+	}
+}
+
+// with is buf and an RRset behind it.
+func (r *reply) with(owner string, set *rrset) []byte {
+	if r.packer != nil {
+		return r.packer.behind(r.buf, owner, set)
+	}
+	return append(r.buf, set.wire...)
+}
+
+// behind is buf and an RRset that was sealed behind it.
+func (p *packer) behind(buf []byte, owner string, set *rrset) []byte {
+	p.buf = buf
+	p.set(owner, set)
+	return p.buf
 }
 
 // negative says that there is nothing, with the SOA for how long to remember
 // it (RFC 2308 sections 2 and 3).
 func (r *reply) negative(q *query, rcode int, v Verdict) {
 	a := r.apex
-	if len(r.buf) > r.base+q.end { // behind CNAMEs, where its pointers would be wrong
-		p := newPacker(r.buf, r.base)
-		p.set(a.soa.owner, &a.soa)
-		r.settle(p.buf, authorities, 1, rcode, v)
+	if r.packer != nil {
+		r.settle(r.with(a.soa.owner, &a.soa), authorities, 1, rcode, v)
 		return
 	}
 	at, shift := len(r.buf), q.nameLen-len(a.wire)

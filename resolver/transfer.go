@@ -45,7 +45,7 @@ type copying struct {
 // transfer answers AXFR and IXFR as far as one message does (RFC 5936 section
 // 2.2.1, RFC 1995 section 2): the SOA for IXFR by UDP, or when the client has
 // nothing to catch up with. What takes more is granted.
-func (s *Snapshot) transfer(r *reply, q *query, msg []byte, client netip.Addr, how Transport) {
+func (s *Snapshot) transfer(r *reply, q *query, msg []byte, client netip.Addr, how *Transport) {
 	n, c := s.names[string(q.name[:q.nameLen])], how.copying
 	switch {
 	case !s.made.Transfers.permit(client, how.key):
@@ -58,7 +58,7 @@ func (s *Snapshot) transfer(r *reply, q *query, msg []byte, client netip.Addr, h
 		r.refuse(ede{dns.ExtendedErrorCodeNotSupported, "transfers by TCP only"})
 		return
 	case c == nil:
-		r.static(n.set(dns.TypeSOA))
+		r.static(nil, n.set(dns.TypeSOA))
 		return
 	}
 	c.query, c.apex, c.key = new(dns.Msg), n.apex, how.key
@@ -66,7 +66,7 @@ func (s *Snapshot) transfer(r *reply, q *query, msg []byte, client netip.Addr, h
 	case err != nil:
 		r.fail(dns.RcodeFormatError, FormErr)
 	case s.current(c.query):
-		r.static(n.set(dns.TypeSOA))
+		r.static(nil, n.set(dns.TypeSOA))
 	default:
 		c.from, r.verdict = s, Transferred
 	}

@@ -108,13 +108,10 @@ func (k *Key) sign(m *dns.Msg, prior string, more bool) (packed []byte, mac stri
 	return dns.TsigGenerateWithProvider(m, k, prior, more)
 }
 
-// signed is Answer for a message that has a TSIG record (RFC 8945 section 5.2)
-// and is within the limits: the reply is signed when the message is, and by a key
-// of Options.Transfers. So are errors but those of key and MAC.
-func (s *Snapshot) signed(dst, msg []byte, client netip.Addr, how Transport, turns *Turns) ([]byte, Verdict) {
-	var q query
-	q.parse(msg)
-	how.limits = nil
+// signed is reply for a message that has a TSIG record (RFC 8945 section 5.2): the
+// reply is signed when the message is, and by a key of Options.Transfers. So are
+// errors but those of key and MAC.
+func (s *Snapshot) signed(dst, msg []byte, q *query, client netip.Addr, how *Transport, turns *Turns) ([]byte, Verdict) {
 	record, _, err := dns.UnpackRR(msg, q.tsig)
 	t, ok := record.(*dns.TSIG)
 	var key *Key
@@ -122,14 +119,12 @@ func (s *Snapshot) signed(dst, msg []byte, client netip.Addr, how Transport, tur
 	if err == nil && ok && t.Hdr.Class == dns.ClassANY && t.Hdr.Ttl == 0 {
 		key, rcode = verify(msg, t, s.made.Transfers.Keys)
 	}
+	against, limit := NotAuth, how.limit(&q.edns)
 	switch rcode {
 	case 0:
-		how.key = key
+		how.key, against = key, Answered
 	case dns.RcodeFormatError:
-		how.forced = dns.RcodeFormatError
-		return s.Answer(dst, msg, client, how, turns)
-	default:
-		how.forced = dns.RcodeNotAuth
+		return s.reply(dst, msg, q, FormErr, client, how, turns)
 	}
 	own := &dns.TSIG{
 		Hdr: t.Hdr, Algorithm: t.Algorithm, TimeSigned: uint64(how.Now.Unix()), Fudge: fudge, Error: rcode, OrigId: binary.BigEndian.Uint16(msg),
@@ -139,14 +134,14 @@ func (s *Snapshot) signed(dst, msg []byte, client netip.Addr, how Transport, tur
 		own.TimeSigned = t.TimeSigned
 	}
 	how.reserved = dns.Len(own) + sha512.Size
-	reply, verdict := s.Answer(nil, msg, client, how, turns)
+	reply, verdict := s.reply(nil, msg, q, against, client, how, turns)
 	m := new(dns.Msg)
 	if err := m.Unpack(reply); err != nil {
 		return dst, Dropped
 	}
 	m.Compress, m.Extra = true, append(m.Extra, own)
-	if reply, _, err = dns.TsigGenerateWithProvider(m, key, t.MAC, false); err != nil {
-		return dst, Dropped
+	if reply, _, err = dns.TsigGenerateWithProvider(m, key, t.MAC, false); err != nil || len(reply) > limit {
+		return dst, Dropped // too long are two names of 255 octets where there is room for 512
 	}
 	return append(dst, reply...), verdict
 }
