@@ -16,6 +16,16 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// TestAskFromOutside: a server that does not answer this host is no less well.
+func TestAskFromOutside(t *testing.T) {
+	far, all := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+	for _, limits := range []Limits{{Allow: far}, {Allow: far, Deny: all}} {
+		if err := serving(t, newSample(t), Config{Limits: limits}, "0.0.0.0:0").Ask(t.Context()); err != nil {
+			t.Errorf("%+v: %v", limits, err)
+		}
+	}
+}
+
 // A server whose sockets are bound but whom nobody runs takes the question and
 // never answers; one that is gone, or that knows nothing yet, says so at once.
 func TestAskTellsWhatIsWrong(t *testing.T) {
