@@ -119,7 +119,9 @@ func (s *Server) Open() error {
 		}
 		for lane, conn := range udp {
 			l, failed := s.newLoop(conn, lane)
-			s.udp, err = append(s.udp, l), errors.Join(err, failed)
+			if err = errors.Join(err, failed); failed == nil {
+				s.udp = append(s.udp, l)
+			}
 		}
 		s.tcp = append(s.tcp, &tcpLoop{server: s, listener: tcp, lane: s.cfg.Loops})
 		s.addrs = append(s.addrs, tcp.Addr().(interface{ AddrPort() netip.AddrPort }).AddrPort())
