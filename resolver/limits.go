@@ -94,11 +94,13 @@ func (l *limits) judge(client netip.Addr, known bool, now time.Time) Verdict {
 	return Limited
 }
 
-// slipped makes a reply that is no longer than the query, of which an honest
-// client makes the best: one with a cookie comes again with the cookie it is
-// given (RFC 7873 section 5.2.3), any other over TCP.
+// slipped makes a reply that is no longer than the query, but for a cookie that is
+// the client's first, of which an honest client makes the best: one with a cookie
+// comes again with the cookie it is given (RFC 7873 section 5.2.3), any other over
+// TCP.
 func (r *reply) slipped(q *query) {
 	r.fail(dns.RcodeSuccess, Slipped)
+	q.edns.nsid = false // which is longer than the question for it
 	if q.edns.cookie.present {
 		r.rcode = dns.RcodeBadCookie
 		return

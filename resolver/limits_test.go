@@ -120,13 +120,16 @@ func cookieFor(t testing.TB, s *Snapshot, q *dns.Msg, client netip.Addr, now tim
 // and by which an honest client comes back; a good cookie, TCP and exempted
 // networks are never over, and on trial nothing changes but a counter.
 func TestRates(t *testing.T) {
-	s := builtAllIn(t, &sampleRegistry, Options{Seed: 1, Serial: 1, Cookies: []Secret{{1}}})
+	s := builtAllIn(t, &sampleRegistry, Options{Seed: 1, Serial: 1, Cookies: []Secret{{1}}, Identity: "ns1.fra.pool.example"})
 	turns, now := newTurns(s, nil, 1), time.Now()
 	client, exempt := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("192.0.2.1")
 	plain := shapes(t)["SOA"]
 	known := cookieFor(t, s, question("pool.example.", dns.TypeSOA), client, now)
 	forged := append([]byte(nil), known...)
 	forged[len(forged)-1] ^= 1
+	q := question("pool.example.", dns.TypeSOA)
+	q.SetEdns0(1232, false).IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_NSID{Code: dns.EDNS0NSID}}
+	nsid, _ := q.Pack()
 
 	run := func(c Limits, q []byte, from netip.Addr, how Transport) (got [Verdicts]int, last []byte, l *limits) {
 		c.Rate, c.Burst, c.Exempt = 1, 10, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
@@ -144,6 +147,9 @@ func TestRates(t *testing.T) {
 	if got, last, _ := run(Limits{Slip: 1}, plain, client, Transport{}); got[Answered] != 10 || got[Slipped] != 90 ||
 		last[2]&flagTC == 0 || last[2]&flagAA != 0 || last[7] != 0 || len(last) > len(plain) {
 		t.Errorf("%v %x", got, last)
+	}
+	if _, last, _ := run(Limits{Slip: 1}, nsid, client, Transport{}); len(last) > len(nsid) {
+		t.Errorf("%d octets for %d", len(last), len(nsid))
 	}
 	if got, last, _ := run(Limits{Slip: 1}, forged, client, Transport{}); got[Slipped] != 90 || last[3]&0xF != dns.RcodeBadCookie&0xF ||
 		last[2]&flagTC != 0 || len(last) > len(forged) {
