@@ -22,7 +22,7 @@ import (
 // The layout of the store. meta holds the format under its own name; rows has
 // one value a Row (rowKey), overrides one an override. The others are the stages
 // that checks go through, with a bucket for each period of time (timeKey).
-const historyFormat = 4
+const historyFormat = 5
 
 var (
 	bucketMeta = []byte("meta")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"math"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"time"
@@ -14,12 +15,11 @@ import (
 // differs in from what the one before leads to:
 //
 //	crc32c(4) of what follows, points
-//	point: flags time [parts that the flags name]
+//	point: which numbers differ (a bit each), by how much
 //
-// Numbers are varints of the difference; a part (see parts) that does not differ
-// at all is left out. A point leads to one as long after it as it was after the
-// one before, with the same step and the score that results, and the rest as it
-// was. A check of a well member comes to about nine octets.
+// All are varints. A point leads to one as long after it as it was after the one
+// before, with the same step and the score that results, and the rest as it was.
+// A check of a well member comes to about eight octets.
 
 var (
 	errChunk   = errors.New("a chunk is damaged")
@@ -36,33 +36,32 @@ const (
 // packed is a Point in whole numbers of the units that chunks keep.
 type packed [numbers]int64
 
-// Where the numbers of a packed point are.
+// Where the numbers of a packed point are; those that mostly differ come first.
 const (
-	inTime  = iota // since 1970
-	inState        // outcome, leap, frozen
-	inStratum
-	inRefID
-	inSent
-	inLost
-	inScore
-	inStep
+	inTime = iota // since 1970
 	inOffset
 	inRTT
-	inSlack  // the root distance without the round trip
+	inSlack // the root distance without the round trip
+	inScore
+	inStep
+	inLost
+	inSent
+	inOutcome
+	inLeap
+	inFrozen
+	inStratum
+	inRefID
 	inChecks // of a rolled point, as all up to inVantage; 0: one check
 	inSilent
 	inWrong
-	inBelow              // by how much Low differs from offset, RTT and score …
-	inAbove   = iota + 2 // … and High
+	inLow                // by how much Low differs from offset, RTT and score …
+	inHigh    = iota + 2 // … and High
 	inVantage = iota + 4 // from here on places of texts
 	inKiss
 	inInvalid
 	inErr
 	numbers
 )
-
-// parts are the numbers of a packed point that come together or not at all.
-var parts = [...][2]int{{inState, inScore}, {inScore, inOffset}, {inOffset, inChecks}, {inChecks, inVantage}, {inVantage, inKiss}, {inKiss, numbers}}
 
 // writeChunk returns a chunk of the points, without their address.
 func writeChunk(points []Point) []byte {
@@ -120,20 +119,20 @@ func (c *coder) write(p *Point) {
 	c.convert(p, &k, true)
 	gap := k[inTime] - c.last[inTime]
 	c.expect()
-	at := len(c.b)
-	c.b = binary.AppendVarint(append(c.b, 0), k[inTime]-c.last[inTime])
-	for i, part := range parts {
-		if slices.Equal(k[part[0]:part[1]], c.last[part[0]:part[1]]) {
-			continue
+	differ := uint64(0)
+	for n := range k {
+		if k[n] != c.last[n] {
+			differ |= 1 << n
 		}
-		c.b[at] |= 1 << i
-		for n := part[0]; n < part[1]; n++ {
-			c.b = binary.AppendVarint(c.b, k[n]-c.last[n])
-			if n >= inVantage && k[n] == known {
-				text := c.texts[known]
-				c.b = append(binary.AppendVarint(c.b, int64(len(text))), text...)
-				known++
-			}
+	}
+	c.b = binary.AppendUvarint(c.b, differ)
+	for ; differ != 0; differ &= differ - 1 {
+		n := bits.TrailingZeros64(differ)
+		c.b = binary.AppendVarint(c.b, k[n]-c.last[n])
+		if n >= inVantage && k[n] == known {
+			text := c.texts[known]
+			c.b = append(binary.AppendVarint(c.b, int64(len(text))), text...)
+			known++
 		}
 	}
 	c.last, c.gap = k, gap
@@ -144,15 +143,11 @@ func (c *coder) write(p *Point) {
 func (c *coder) read() bool {
 	was := c.last[inTime]
 	c.expect()
-	flags := c.b[0]
-	c.b = c.b[1:]
-	ok := flags < 1<<len(parts) && c.change(inTime)
-	for i, part := range parts {
-		if flags>>i&1 != 0 {
-			for n := part[0]; n < part[1]; n++ {
-				ok = ok && c.change(n)
-			}
-		}
+	differ, n := binary.Uvarint(c.b)
+	c.b = c.b[max(n, 0):]
+	ok := n > 0 && differ < 1<<numbers
+	for ; ok && differ != 0; differ &= differ - 1 {
+		ok = c.change(bits.TrailingZeros64(differ))
 	}
 	c.gap = c.last[inTime] - was
 	return ok
@@ -190,13 +185,15 @@ func (c *coder) number() (int64, bool) {
 func (c *coder) convert(p *Point, k *packed, pack bool) {
 	s := &p.Sample
 	if pack {
-		k[inTime], k[inState] = p.Time.UnixMilli(), int64(p.Outcome)&3|int64(p.Leap)&3<<2
+		k[inTime] = p.Time.UnixMilli()
 		if p.Frozen {
-			k[inState] |= 1 << 4
+			k[inFrozen] = 1
 		}
 	} else {
-		p.Time, p.Outcome, p.Leap, p.Frozen = time.UnixMilli(k[inTime]).UTC(), Outcome(k[inState]&3), uint8(k[inState]>>2&3), k[inState]>>4&1 != 0
+		p.Time, p.Frozen = time.UnixMilli(k[inTime]).UTC(), k[inFrozen] != 0
 	}
+	whole(&k[inOutcome], &s.Outcome, pack)
+	whole(&k[inLeap], &s.Leap, pack)
 	whole(&k[inStratum], &s.Stratum, pack)
 	whole(&k[inRefID], &s.RefID, pack)
 	whole(&k[inSent], &s.Sent, pack)
@@ -220,7 +217,7 @@ func (c *coder) convert(p *Point, k *packed, pack bool) {
 	whole(&k[inSilent], &p.Silent, pack)
 	whole(&k[inWrong], &p.Wrong, pack)
 	for i, end := range [...]*Extremes{&p.Low, &p.High} {
-		at := inBelow + i*(inAbove-inBelow)
+		at := inLow + i*(inHigh-inLow)
 		elapsed(&k[at], &end.Offset, k[inOffset], pack)
 		elapsed(&k[at+1], &end.RTT, k[inRTT], pack)
 		value(&k[at+2], &end.Score, k[inScore], pack)
@@ -229,7 +226,7 @@ func (c *coder) convert(p *Point, k *packed, pack bool) {
 
 // whole, elapsed and value convert a number, of which k is what it is more than
 // base.
-func whole[T int | uint8 | uint32](k *int64, v *T, pack bool) {
+func whole[T ~int | ~uint8 | ~uint32](k *int64, v *T, pack bool) {
 	if pack {
 		*k = int64(*v)
 	} else {

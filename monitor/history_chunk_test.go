@@ -27,7 +27,7 @@ func anyPoint(rolled bool) *rapid.Generator[Point] {
 		}
 		k := packed{
 			inTime:    testEpoch.UnixMilli() + rapid.Int64Range(-1e10, 1e10).Draw(t, "time"),
-			inState:   rapid.Int64Range(0, 2).Draw(t, "outcome") | rapid.Int64Range(0, 7).Draw(t, "leap, frozen")<<2,
+			inOutcome: rapid.Int64Range(0, 2).Draw(t, "outcome"), inLeap: rapid.Int64Range(0, 3).Draw(t, "leap"), inFrozen: rapid.Int64Range(0, 1).Draw(t, "frozen"),
 			inStratum: rapid.Int64Range(0, 16).Draw(t, "stratum"), inRefID: int64(rapid.Uint32().Draw(t, "refid")),
 			inSent: rapid.Int64Range(0, 9).Draw(t, "sent"), inLost: rapid.Int64Range(0, 9).Draw(t, "lost"),
 			inScore: rapid.Int64Range(-100e3, 20e3).Draw(t, "score"), inStep: rapid.Int64Range(-10e3, 1e3).Draw(t, "step"),

@@ -194,10 +194,10 @@ func TestHistoryRefuses(t *testing.T) {
 			_, err := tx.CreateBucket([]byte("theirs"))
 			return err
 		}), "some other program's"},
-		{"newer", store("newer.db", formatted(historyFormat+1)), "format 5, and this timepool knows 4"},
-		{"older", store("older.db", formatted(historyFormat-1)), "format 3, and this timepool knows 4"},
+		{"newer", store("newer.db", formatted(historyFormat+1)), "format 6, and this timepool knows 5"},
+		{"older", store("older.db", formatted(historyFormat-1)), "format 4, and this timepool knows 5"},
 		{"another program's, torn", torn(store("othertorn.db", full("theirs", 0))), "holds what is not timepool's"},
-		{"older, torn", torn(store("oldertorn.db", full("meta", historyFormat-1))), "format 3, and this timepool knows 4"},
+		{"older, torn", torn(store("oldertorn.db", full("meta", historyFormat-1))), "format 4, and this timepool knows 5"},
 	} {
 		before, _ := os.ReadFile(c.path)
 		_, err := OpenHistory(c.path, HistoryOptions{})
