@@ -238,19 +238,15 @@ func timeTicks(from time.Time, length time.Duration, most int, x func(time.Time)
 	if step >= 12*time.Hour {
 		layout = "2 Jan"
 	}
-	add := func(t time.Time) {
-		if t.After(from) && t.Before(from.Add(length)) {
-			ticks = append(ticks, tick{int(x(t)), t.UTC().Format(layout)})
-		}
-	}
+	at, next := from.Truncate(step), func(t time.Time) time.Time { return t.Add(step) }
 	if step > 14*day { // whole months
-		for m := 0; m <= 13; m += int(step / (30 * day)) {
-			add(time.Date(from.UTC().Year(), from.UTC().Month()+time.Month(m), 1, 0, 0, 0, 0, time.UTC))
-		}
-		return ticks
+		at = time.Date(from.UTC().Year(), from.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+		next = func(t time.Time) time.Time { return t.AddDate(0, int(step/(30*day)), 0) }
 	}
-	for t := from.Truncate(step); t.Before(from.Add(length)); t = t.Add(step) {
-		add(t)
+	for ; at.Before(from.Add(length)); at = next(at) {
+		if at.After(from) {
+			ticks = append(ticks, tick{int(x(at)), at.UTC().Format(layout)})
+		}
 	}
 	return ticks
 }

@@ -52,17 +52,17 @@ func Handler(view func() View, o Options) http.Handler {
 // routes are what is answered from a View.
 func (p pages) routes() map[string]func(http.ResponseWriter, *http.Request, View) {
 	return map[string]func(http.ResponseWriter, *http.Request, View){
-		"/{$}":                     p.overview,
-		"/members":                 p.members,
-		"/members/{name}":          p.member,
-		"/zone":                    p.zone,
-		"/node":                    p.node,
+		"/{$}":                     p.html("overview", "Overview", p.overview),
+		"/members":                 p.html("members", "Members", p.members),
+		"/members/{name}":          p.html("member", "", p.member),
+		"/zone":                    p.html("zone", "Names", p.zone),
+		"/node":                    p.html("node", "Node", p.node),
 		"/scores/{address}":        p.scores,
 		"/scores/{address}/{what}": p.scores,
-		"/api/v1/members":          members,
-		"/api/v1/members/{name}":   member,
-		"/api/v1/status":           func(w http.ResponseWriter, _ *http.Request, v View) { reply(w, http.StatusOK, v.Status) },
-		"/api/v1/explain":          p.explain,
+		"/api/v1/members":          inJSON(func(_ *http.Request, v View) (any, error) { return append([]monitor.Member{}, v.Members...), nil }), // [] and not null
+		"/api/v1/members/{name}":   inJSON(func(r *http.Request, v View) (any, error) { return v.told(r.PathValue("name"), time.Now()) }),
+		"/api/v1/status":           inJSON(func(_ *http.Request, v View) (any, error) { return v.Status, nil }),
+		"/api/v1/explain":          inJSON(p.explain),
 		"/healthz":                 health,
 		"/readyz":                  p.ready,
 	}
@@ -107,11 +107,4 @@ func NewServer(h http.Handler) *http.Server {
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 	}
-}
-
-// say answers in one plain line.
-func say(w http.ResponseWriter, code int, line string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(code)
-	_, _ = w.Write([]byte(line + "\n")) // a reader that left needs no answer
 }

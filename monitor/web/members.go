@@ -40,7 +40,7 @@ var orders = []struct {
 	{"since", "since", "n", func(a, b *monitor.Member) int { return b.Since.Compare(a.Since) }},
 }
 
-func (p pages) members(w http.ResponseWriter, r *http.Request, v View) {
+func (p pages) members(r *http.Request, v View) (any, error) {
 	q := r.URL.Query()
 	l := list{Q: strings.TrimSpace(q.Get("q")), Site: q.Get("site"), Verdict: q.Get("verdict"), Sort: q.Get("sort"), Down: q.Get("down") == "1"}
 	for i := range v.Members {
@@ -68,7 +68,7 @@ func (p pages) members(w http.ResponseWriter, r *http.Request, v View) {
 	l.Page, _ = strconv.Atoi(q.Get("page"))
 	l.Page = min(max(l.Page, 1), len(l.Pages))
 	l.Rows = l.Rows[(l.Page-1)*pageLength : min(l.Page*pageLength, l.Found)]
-	p.show(w, http.StatusOK, "members", "Members", v, l)
+	return l, nil
 }
 
 // distinct sorts words and leaves out the empty ones and those that come twice.
@@ -135,32 +135,28 @@ type portrait struct {
 }
 
 type address struct {
-	monitor.Member
+	Told
 	Charts *charts // nil without a history
 	Broken error   // why it cannot be read
 }
 
-func (p pages) member(w http.ResponseWriter, r *http.Request, v View) {
-	name := r.PathValue("name")
-	b := portrait{Name: name, Spans: spans}
-	found := v.named(name)
-	if len(found) == 0 {
-		p.show(w, http.StatusNotFound, "member", name, v, b)
-		return
-	}
-	if v.Registry != nil {
-		if i := slices.IndexFunc(v.Registry.Members, func(m zones.Member) bool { return m.Name == name }); i >= 0 {
-			b.Member = &v.Registry.Members[i]
+func (p pages) member(r *http.Request, v View) (any, error) {
+	now := time.Now()
+	b := portrait{Name: r.PathValue("name"), Spans: spans}
+	found, err := v.told(b.Name, now)
+	for i := 0; v.Registry != nil && i < len(v.Registry.Members); i++ {
+		if m := &v.Registry.Members[i]; len(found) > 0 && m.Name == found[0].Name {
+			b.Member = m
 		}
 	}
-	for _, m := range found {
-		a := address{Member: m}
+	for _, t := range found {
+		a := address{Told: t}
 		if p.History != nil {
-			if a.Charts, a.Broken = newCharts(p.History, m.Address, r.FormValue("span"), time.Now()); b.Span == "" && a.Charts != nil {
-				b.Span = a.Charts.Span.Key
+			if a.Charts, a.Broken = newCharts(p.History, t.Address, r.FormValue("span"), now); a.Charts != nil {
+				b.Span = cmp.Or(b.Span, a.Charts.Span.Key)
 			}
 		}
 		b.Addresses = append(b.Addresses, a)
 	}
-	p.show(w, http.StatusOK, "member", name, v, b)
+	return b, err
 }

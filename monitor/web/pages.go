@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"cmp"
 	"embed"
 	"fmt"
@@ -9,7 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"runtime"
-	"time"
+	"slices"
 
 	"github.com/timepool/timepool/monitor"
 	"github.com/timepool/timepool/zones"
@@ -38,28 +37,6 @@ func parse(o Options) pages {
 	return p
 }
 
-// sheet is what every page's template is given; Body is the page's own.
-type sheet struct {
-	View
-	Title string
-	Page  string // which it is
-	Now   time.Time
-	Body  any
-}
-
-// show renders into memory first, so that a fault never leaves half a page.
-func (p pages) show(w http.ResponseWriter, code int, name, title string, v View, body any) {
-	s := sheet{v, title, name, time.Now(), body}
-	var page bytes.Buffer
-	if err := p.set[name].Execute(&page, s); err != nil {
-		http.Error(w, "page "+name+": "+err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(code)
-	_, _ = w.Write(page.Bytes())
-}
-
 // overview is the body of the first page.
 type overview struct {
 	Families []string // how many are in, by family
@@ -69,7 +46,7 @@ type overview struct {
 	More     int              // how many more of them there are
 }
 
-func (p pages) overview(w http.ResponseWriter, _ *http.Request, v View) {
+func (p pages) overview(_ *http.Request, v View) (any, error) {
 	var o overview
 	for i := range v.Members {
 		switch m := &v.Members[i]; {
@@ -83,24 +60,15 @@ func (p pages) overview(w http.ResponseWriter, _ *http.Request, v View) {
 	o.Families = families(v.Members)
 	o.Sites = bySite(v)
 	o.Spots = spots(o.Sites)
-	p.show(w, http.StatusOK, "overview", "Overview", v, o)
+	return o, nil
 }
 
 // families counts who is in, by family.
 func families(members []monitor.Member) (words []string) {
-	var in, all [2]int
-	for i := range members {
-		f := 0
-		if members[i].Address.Is6() {
-			f = 1
-		}
-		if all[f]++; members[i].In {
-			in[f]++
-		}
-	}
-	for f, name := range []string{"IPv4", "IPv6"} {
-		if all[f] > 0 {
-			words = append(words, fmt.Sprintf("%s %d of %d", name, in[f], all[f]))
+	for i, name := range []string{"IPv4", "IPv6"} {
+		all := slices.DeleteFunc(slices.Clone(members), func(m monitor.Member) bool { return m.Address.Is6() != (i == 1) })
+		if len(all) > 0 {
+			words = append(words, fmt.Sprintf("%s %d of %d", name, CountIn(all), len(all)))
 		}
 	}
 	return words
@@ -168,9 +136,9 @@ type self struct {
 	Verdicts   []string // on queries, in the order shown
 }
 
-func (p pages) node(w http.ResponseWriter, _ *http.Request, v View) {
-	p.show(w, http.StatusOK, "node", "Node", v, self{
+func (p pages) node(*http.Request, View) (any, error) {
+	return self{
 		runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH,
 		[]string{"answered", "nodata", "nxdomain", "servfail", "refused", "truncated", "formerr", "dropped"},
-	})
+	}, nil
 }

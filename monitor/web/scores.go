@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/csv"
 	"hash/fnv"
@@ -48,24 +49,6 @@ type scoreServer struct {
 	IP string `json:"ip"`
 }
 
-// scoreQuery is what a call asks for.
-type scoreQuery struct {
-	limit   int       // 1 … 10,000, default 100
-	since   time.Time // zero: the newest of the last four days, newest first; else oldest first
-	monitor string    // a vantage's name or number; "" or "*" is all
-}
-
-func parseScoreQuery(q url.Values) scoreQuery {
-	s := scoreQuery{limit: 100, monitor: strings.TrimPrefix(q.Get("monitor"), "*")}
-	if n, err := strconv.Atoi(q.Get("limit")); err == nil {
-		s.limit = min(max(n, 1), 10000)
-	}
-	if epoch, err := strconv.ParseInt(q.Get("since"), 10, 64); err == nil && epoch > 0 {
-		s.since = time.Unix(epoch, 0)
-	}
-	return s
-}
-
 // monitorID numbers a vantage, alike on every node and for ever.
 func monitorID(vantage string) uint32 {
 	h := fnv.New32a()
@@ -89,43 +72,49 @@ func (p pages) scores(w http.ResponseWriter, r *http.Request, v View) {
 		say(w, http.StatusNotFound, "this node keeps no history")
 		return
 	}
-	points, err := p.logged(v.Members[i].Address, parseScoreQuery(r.URL.Query()))
+	points, err := p.logged(v.Members[i].Address, r.URL.Query())
 	switch {
 	case err != nil:
 		say(w, http.StatusInternalServerError, err.Error())
 	case what == "log":
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8") // browsers save text/csv
-		writeLog(w, points)
+		send(w, http.StatusOK, "text/plain; charset=utf-8", logText(points)) // browsers save text/csv
 	default:
 		reply(w, http.StatusOK, logOf(addr, points))
 	}
 }
 
-// logged reads the checks that q asks for; those that could not be made are not
-// the member's.
-func (p pages) logged(addr netip.Addr, q scoreQuery) (points []monitor.Point, err error) {
-	from := q.since
-	if from.IsZero() {
-		from = time.Now().Add(-4 * 24 * time.Hour)
+// logged reads the checks that are asked for: limit of them, 1 to 10,000, 100
+// unless given; those since a time, oldest first, or the newest of four days,
+// newest first; those of monitor, a vantage's name or number, "" or "*" for all.
+// Checks that could not be made are not the member's.
+func (p pages) logged(addr netip.Addr, q url.Values) (points []monitor.Point, err error) {
+	limit, vantage, from := 100, strings.TrimPrefix(q.Get("monitor"), "*"), time.Now().Add(-4*24*time.Hour)
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil {
+		limit = min(max(n, 1), 10000)
+	}
+	epoch, err := strconv.ParseInt(q.Get("since"), 10, 64)
+	since := err == nil && epoch > 0
+	if since {
+		from = time.Unix(epoch, 0)
 	}
 	for point, err := range p.History.Range(addr, from, time.Time{}) {
 		if err != nil {
 			return nil, err
 		}
 		name := point.Vantage
-		if point.Outcome == monitor.Unmeasured || q.monitor != "" && q.monitor != name && q.monitor != strconv.Itoa(int(monitorID(name))) {
+		if point.Outcome == monitor.Unmeasured || vantage != "" && vantage != name && vantage != strconv.Itoa(int(monitorID(name))) {
 			continue
 		}
 		points = append(points, point)
-		if len(points) == q.limit && !q.since.IsZero() {
+		if len(points) == limit && since {
 			break
 		}
-		if len(points) == 2*q.limit+1000 { // only the newest are wanted
-			points = slices.Delete(points, 0, q.limit+1000)
+		if len(points) == 2*limit+1000 { // only the newest are wanted
+			points = slices.Delete(points, 0, limit+1000)
 		}
 	}
-	if q.since.IsZero() {
-		points = points[max(0, len(points)-q.limit):]
+	if !since {
+		points = points[max(0, len(points)-limit):]
 		slices.Reverse(points)
 	}
 	return points, nil
@@ -160,15 +149,15 @@ func logOf(addr netip.Addr, points []monitor.Point) scoreLog {
 	return l
 }
 
-func writeLog(w http.ResponseWriter, points []monitor.Point) {
+func logText(points []monitor.Point) []byte {
 	number := func(f *float64) string {
 		if f == nil {
 			return ""
 		}
 		return strconv.FormatFloat(*f, 'f', -1, 64)
 	}
-	out := csv.NewWriter(w)
-	defer out.Flush()
+	var text bytes.Buffer
+	out := csv.NewWriter(&text)
 	out.Write([]string{"ts_epoch", "ts", "offset", "step", "score", "monitor_id", "monitor_name", "rtt", "leap", "error"})
 	for i := range points {
 		p := &points[i]
@@ -184,4 +173,6 @@ func writeLog(w http.ResponseWriter, points []monitor.Point) {
 			strconv.Itoa(int(e.MonitorID)), p.Vantage, number(e.RTT), leap, fault,
 		})
 	}
+	out.Flush()
+	return text.Bytes()
 }

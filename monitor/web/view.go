@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -50,14 +51,23 @@ type Reload struct {
 	Why        string    `json:"why"`        // when refused
 }
 
-// named returns the addresses of the member with that name.
-func (v View) named(name string) (found []monitor.Member) {
+// Told is one address of a member, and the words for it.
+type Told struct {
+	monitor.Member
+	Says []string `json:"says"`
+}
+
+// told returns the addresses of the member with that name, or the one address.
+func (v View) told(name string, now time.Time) (found []Told, err error) {
 	for _, m := range v.Members {
-		if m.Name == name {
-			found = append(found, m)
+		if m.Name == name || m.Address.String() == name {
+			found = append(found, Told{m, m.Lines(now)})
 		}
 	}
-	return found
+	if found == nil {
+		err = nowhere{fmt.Errorf("member %s: the registry has none of that name or address", name)}
+	}
+	return found, err
 }
 
 // CountIn counts the addresses that are handed out now.

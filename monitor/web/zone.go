@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -33,7 +34,15 @@ type place struct {
 // each looks at all of them.
 const mostTold = 6000
 
-func (p pages) zone(w http.ResponseWriter, r *http.Request, v View) {
+// explain tells as `timepool explain CLIENT NAME -o json` prints it.
+func (p pages) explain(r *http.Request, _ View) (any, error) {
+	if p.Explain == nil {
+		return nil, nowhere{errors.New("this node explains nothing")}
+	}
+	return p.Explain(r.FormValue("client"), r.FormValue("name"))
+}
+
+func (p pages) zone(r *http.Request, v View) (any, error) {
 	name := r.URL.Query().Get("name")
 	b := names{Name: name, From: r.URL.Query().Get("from"), Groups: namesOf(v.Registry), Places: placesOf(v.Registry)}
 	if b.From == "" {
@@ -42,13 +51,12 @@ func (p pages) zone(w http.ResponseWriter, r *http.Request, v View) {
 			b.From = b.Places[0].Client
 		}
 	}
-	code := http.StatusOK
 	if p.Explain != nil {
 		if b.Here, b.Fault = p.Explain(b.From, name); b.Fault != nil {
-			code = http.StatusNotFound
+			return b, nowhere{b.Fault}
 		}
 	}
-	if b.Fault == nil && b.Here != nil && len(b.Groups) > 0 && slices.Contains(b.Groups[0].Names, name) {
+	if b.Here != nil && len(b.Groups) > 0 && slices.Contains(b.Groups[0].Names, name) {
 		most := min(len(b.Places), max(3, mostTold/(1+len(v.Registry.Members))))
 		b.Rest = b.Places[most:]
 		for _, at := range b.Places[:most] {
@@ -58,7 +66,7 @@ func (p pages) zone(w http.ResponseWriter, r *http.Request, v View) {
 			b.Everywhere = append(b.Everywhere, at)
 		}
 	}
-	p.show(w, code, "zone", "Names", v, b)
+	return b, nil
 }
 
 // namesOf lists what can be asked for below the apex. The first group are
