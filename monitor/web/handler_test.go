@@ -161,15 +161,15 @@ func TestBanners(t *testing.T) {
 	}
 }
 
-func TestBeforeTheFirstRegistry(t *testing.T) {
-	v := View{Status: Status{Version: "v0", Started: time.Now(), Waiting: "no registry yet"}}
+func TestEmptyRegistry(t *testing.T) {
+	v := View{Registry: &zones.Registry{}, Status: Status{Version: "v0", Started: time.Now(), Waiting: "no round yet"}}
 	for _, path := range []string{"/", "/members", "/zone", "/node", "/api/v1/status"} {
 		page(t, v, path)
 	}
 	if text := page(t, v, "/api/v1/members"); text != "[]\n" {
 		t.Errorf("no members are %q, want an empty array", text)
 	}
-	if w := get(t, v, "GET", "localhost", "/readyz"); w.Code != 503 || w.Body.String() != "no registry yet\n" {
+	if w := get(t, v, "GET", "localhost", "/readyz"); w.Code != 503 || w.Body.String() != "no round yet\n" {
 		t.Errorf("readyz: %d %q", w.Code, w.Body)
 	}
 	if w := get(t, v, "GET", "localhost", "/healthz"); w.Code != 200 || w.Body.String() != "ok\n" {

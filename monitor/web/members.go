@@ -144,8 +144,8 @@ func (p pages) member(r *http.Request, v View) (any, error) {
 	now := time.Now()
 	b := portrait{Name: r.PathValue("name"), Spans: spans}
 	found, err := v.told(b.Name, now)
-	for i := 0; v.Registry != nil && i < len(v.Registry.Members); i++ {
-		if m := &v.Registry.Members[i]; len(found) > 0 && m.Name == found[0].Name {
+	for i := range v.Registry.Members {
+		if m := &v.Registry.Members[i]; found != nil && m.Name == found[0].Name {
 			b.Member = m
 		}
 	}

@@ -112,10 +112,8 @@ func bySite(v View) []group {
 		at[site.Name] = len(groups)
 		groups = append(groups, g)
 	}
-	if v.Registry != nil {
-		for _, site := range v.Registry.Sites {
-			add(site)
-		}
+	for _, site := range v.Registry.Sites {
+		add(site)
 	}
 	for _, m := range v.Members {
 		if _, ok := at[m.Site]; !ok {

@@ -13,14 +13,14 @@ import (
 // maker never changes afterwards.
 type View struct {
 	Status
-	Registry *zones.Registry  // nil before the first one is loaded
+	Registry *zones.Registry  // in force
 	Members  []monitor.Member // one per address, in the registry's order
 }
 
 // Status is what a node says of itself, on the page, in /api/v1/status and to
 // `timepool status`.
 type Status struct {
-	Zone       string                 `json:"zone"` // "" before a registry is loaded
+	Zone       string                 `json:"zone"`
 	Version    string                 `json:"version"`
 	Started    time.Time              `json:"started"`
 	Generation uint64                 `json:"generation"` // of the registry: 1 is the first one loaded

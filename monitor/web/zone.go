@@ -56,7 +56,7 @@ func (p pages) zone(r *http.Request, v View) (any, error) {
 			return b, nowhere{b.Fault}
 		}
 	}
-	if b.Here != nil && len(b.Groups) > 0 && slices.Contains(b.Groups[0].Names, name) {
+	if b.Here != nil && slices.Contains(b.Groups[0].Names, name) {
 		most := min(len(b.Places), max(3, mostTold/(1+len(v.Registry.Members))))
 		b.Rest = b.Places[most:]
 		for _, at := range b.Places[:most] {
@@ -73,9 +73,6 @@ func (p pages) zone(r *http.Request, v View) (any, error) {
 // those whose answer hangs on where the client is. All countries have a name;
 // those are listed where somebody of the registry stands.
 func namesOf(r *zones.Registry) []nameGroup {
-	if r == nil {
-		return nil
-	}
 	own := nameGroup{Title: "nearest to the client"}
 	for _, pool := range r.Pools {
 		own.Names = append(own.Names, pool.Name)
@@ -92,9 +89,6 @@ func namesOf(r *zones.Registry) []nameGroup {
 
 // placesOf is a client for every site that has a network.
 func placesOf(r *zones.Registry) (all []place) {
-	if r == nil {
-		return nil
-	}
 	for _, s := range r.Sites {
 		if len(s.Networks) > 0 {
 			all = append(all, place{Site: s.Name, Client: s.Networks[0].String()})
