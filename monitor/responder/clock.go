@@ -95,6 +95,9 @@ func (c *Clock) Poll(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.hear(ctx)
+	if ctx.Err() != nil { // a source that was interrupted said nothing of itself
+		return
+	}
 	now := time.Now()
 	if !a.State.Synchronised() {
 		a.State = Unsynchronised()

@@ -127,6 +127,19 @@ func TestClockLogsChanges(t *testing.T) {
 	lines(4)
 }
 
+// A clock whose Run ends says nothing about a source that was interrupted by it.
+func TestClockInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	v := &voice{state: good}
+	c := NewClock(-20, nil, v.source("chronyd"))
+	c.Poll(ctx)
+	cancel()
+	v.says(State{}, ctx.Err())
+	if c.Poll(ctx); c.Announced().Why != nil || c.State().Stratum != good.Stratum {
+		t.Errorf("announced %+v", c.Announced())
+	}
+}
+
 func TestStated(t *testing.T) {
 	const gps = 'G'<<24 | 'P'<<16 | 'S'<<8
 	s, err := Stated(gps, time.Millisecond).Read(t.Context())

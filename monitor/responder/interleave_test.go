@@ -72,6 +72,25 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// Where the clock does not move between two readings, a client in basic mode, whose
+// origin is the transmit stamp, is not taken for one that interleaves.
+func TestCoarseClock(t *testing.T) {
+	s := &Server{State: always(good), memory: newMemory(64)}
+	ask := func(request []byte) ([]byte, Verdict) {
+		j := s.judge(request, home, instant)
+		return s.reply(nil, request, home.Addr(), received, received, &j), j.Verdict
+	}
+	first, _ := ask(interleaved(golden(t, conversation{packet: packet(4, modeClient)}), 1, 2))
+	basic := interleaved(first, 3, 4)
+	copy(basic[24:32], first[40:48])
+	if second, v := ask(basic); v != Answered {
+		t.Errorf("%v: % x", v, second)
+	}
+	if third, v := ask(interleaved(first, 3, 4)); v != Interleaved {
+		t.Errorf("%v: % x", v, third)
+	}
+}
+
 // Newcomers, however many, do not push out who interleaves, and grow nothing.
 func TestMemoryKeepsInterleavers(t *testing.T) {
 	m := newMemory(64)

@@ -128,6 +128,9 @@ func fill(dst, request []byte, received, transmit, departed Stamp, state *State)
 
 	version, poll, offset := request[0]&(7<<3), request[2], state.offset()
 	origin, sent := stampIn(request, 40), transmit.Add(offset)
+	if received == transmit {
+		sent++ // by which stamp comes back, a server tells the modes apart (RFC 9769 §2)
+	}
 	if departed != 0 {
 		origin, sent = stampIn(request, 32), departed
 	}
