@@ -2,8 +2,6 @@ package zones
 
 import (
 	_ "embed"
-	"encoding/csv"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,20 +24,7 @@ type Country struct {
 // Countries returns every ISO 3166 country, and uk beside gb, by code. Each
 // Code is a name in DNS; FindCountry gives the code that Places carry.
 func Countries() []Country {
-	all := make([]Country, 0, len(isoTable())+1)
-	for _, c := range isoTable() {
-		switch c.Code {
-		case "xk": // no ISO name
-		case "gb":
-			uk := c
-			uk.Code = "uk"
-			all = append(all, c, uk)
-		default:
-			all = append(all, c)
-		}
-	}
-	slices.SortFunc(all, func(a, b Country) int { return strings.Compare(a.Code, b.Code) })
-	return all
+	return slices.DeleteFunc(slices.Clone(isoTable()), func(c Country) bool { return c.Code == "xk" }) // which is no ISO name
 }
 
 // FindCountry returns the country with that lower-case code. uk is gb, under
@@ -61,19 +46,15 @@ var isoCSV string
 
 // isoTable parses iso.csv (code, continent, latitude, longitude, name), once:
 // a constant that Go cannot write as one.
-var isoTable = sync.OnceValue(func() []Country {
-	rows, err := csv.NewReader(strings.NewReader(isoCSV)).ReadAll()
-	if err != nil {
-		panic(fmt.Sprintf("zones: iso.csv: %v", err))
-	}
-	table := make([]Country, len(rows))
-	for i, row := range rows {
+var isoTable = sync.OnceValue(func() (table []Country) {
+	for line := range strings.Lines(isoCSV) {
+		row := strings.SplitN(line, ",", 5)
 		lat, err1 := strconv.ParseFloat(row[2], 64)
 		lon, err2 := strconv.ParseFloat(row[3], 64)
 		if err1 != nil || err2 != nil {
-			panic(fmt.Sprintf("zones: iso.csv:%d: no coordinates", i+1))
+			panic("zones: iso.csv: no coordinates: " + line)
 		}
-		table[i] = Country{Code: row[0], Continent: row[1], At: Point{Lat: lat, Lon: lon, Known: true}}
+		table = append(table, Country{Code: row[0], Continent: row[1], At: Point{Lat: lat, Lon: lon, Known: true}})
 	}
 	return table
 })

@@ -217,9 +217,13 @@ func (p *plan) structure(t reflect.Type) {
 		first := d.entries(n, here, func(key, value *yaml.Node) {
 			if i := slices.Index(names, key.Value); i >= 0 {
 				d.value(value, fields[i], v.Field(at[i]), append(here, key.Value))
-			} else {
-				d.fault(key, here, "unknown key "+Quote(key.Value)+DidYouMean(key.Value, names))
+				return
 			}
+			what := "unknown key " + Quote(key.Value)
+			if d.faults.more == 0 { // else nobody reads it
+				what += DidYouMean(key.Value, names)
+			}
+			d.fault(key, here, what)
 		})
 		for _, name := range required {
 			if first[name] == 0 {
