@@ -39,7 +39,8 @@ type BoardOptions struct {
 
 // Board owns the latest Row of every (address, vantage) and folds them into
 // Scores. All its decisions are pure functions of those Rows: After, Merge,
-// Stand, and the doubts and votes of network.go and clock.go. Methods are safe for concurrent use.
+// Stand, and the votes of voter.go and clock.go. Methods are safe for concurrent
+// use.
 type Board struct {
 	o       BoardOptions
 	changed chan struct{}
