@@ -42,17 +42,12 @@ func (a *app) demoCommand() *cobra.Command {
 	return c
 }
 
-// folder is where this demonstration keeps its files while it runs: one for
-// each user and DNS port, so that break and heal find its socket.
-func (f *demoFlags) folder() string {
-	return filepath.Join(os.TempDir(), fmt.Sprintf("timepool-demo-%d-%d", os.Getuid(), f.dns.Port()))
-}
-
-// config is the node file the demonstration would have, with a fast prober.
+// config is the node file the demonstration would have, with a fast prober. There
+// is one folder for each user and DNS port, so that break and heal find its socket.
 func (f *demoFlags) config() Config {
 	c := defaultConfig()
 	c.Vantage = "demo"
-	c.Data = f.folder()
+	c.Data = filepath.Join(os.TempDir(), fmt.Sprintf("timepool-demo-%d-%d", os.Getuid(), f.dns.Port()))
 	c.Registry = filepath.Join(c.Data, "pool.yaml")
 	c.Socket = filepath.Join(c.Data, "timepool.sock")
 	c.DNS.Listen = []netip.AddrPort{f.dns}

@@ -105,6 +105,7 @@ unsynchronised, and never a stratum that nobody vouches for:
 	flags.StringVar(&f.nodeToken, "node-token", "", "file with this member's token for --node")
 	flags.StringVar(&f.nodeCA, "node-ca", "", "PEM file of certificates to trust for --node (default: the system's)")
 	c.MarkFlagsMutuallyExclusive("print", "check", "status", "drain", "undrain")
+	c.MarkFlagsRequiredTogether("node", "node-token")
 	flags.StringVar(&f.log.Level, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.log.Format, "log-format", "text", "text or json")
 	return c
