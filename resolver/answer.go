@@ -66,7 +66,7 @@ func (s *Snapshot) Answer(dst, msg []byte, client netip.Addr, how Transport, tur
 // stands against an answer.
 func (s *Snapshot) reply(dst, msg []byte, q *query, against Verdict, client netip.Addr, how *Transport, turns *Turns) ([]byte, Verdict) {
 	var r reply
-	r.begin(dst, msg, q, s, how)
+	r.begin(dst, msg, q, how)
 	if r.most = r.limit; !how.TCP && !q.edns.cookie.good {
 		r.most = min(r.limit, r.limit-how.limit(&q.edns)+thrice(msg, client))
 	}

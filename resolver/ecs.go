@@ -48,14 +48,10 @@ func (s *subnet) parse(option []byte) bool {
 // append echoes the option with the scope: family, source and address as sent
 // (section 7.2.1).
 func (s *subnet) append(dst []byte, scope uint8) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, dns.EDNS0SUBNET)
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(s.sent)))
-	dst = append(dst, s.sent...)
+	dst = append(appendOption(dst, dns.EDNS0SUBNET, len(s.sent)), s.sent...)
 	dst[len(dst)-len(s.sent)+3] = scope
 	return dst
 }
-
-func (s *subnet) len() int { return 4 + len(s.sent) }
 
 // believes reports whether a client subnet from this source counts. From any
 // other source it is an option that we do not know, and so is not echoed.

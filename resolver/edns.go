@@ -28,6 +28,7 @@ type edns struct {
 // options are those that get something back.
 type options struct {
 	any         bool // there is one of these
+	room        int  // the most octets that go back
 	subnet      subnet
 	cookie      cookie
 	nsid        bool
@@ -89,31 +90,24 @@ func (o *options) admit(s *Snapshot, client netip.Addr, how *Transport) {
 	if o.subnet.present && !s.believes(client) {
 		o.subnet = subnet{}
 	}
+	if o.subnet.present {
+		o.room += 4 + len(o.subnet.sent)
+	}
 	if o.cookie.present {
 		o.cookie.settle(s.made.Cookies, client, how.Now)
 	}
-	o.nsid = o.nsid && s.made.Identity != ""
-	o.keepalive = o.keepalive && how.Idle > 0
-}
-
-// room is the most octets that answered takes.
-func (o *options) room(s *Snapshot) (n int) {
-	if o.subnet.present {
-		n += o.subnet.len()
-	}
 	if o.cookie.present {
-		n += 4 + cookieLen
+		o.room += 4 + cookieLen
 	}
-	if o.nsid {
-		n += 4 + len(s.made.Identity)
+	if o.nsid = o.nsid && s.made.Identity != ""; o.nsid {
+		o.room += 4 + len(s.made.Identity)
 	}
-	if o.keepalive {
-		n += keepaliveLen
+	if o.keepalive = o.keepalive && how.Idle > 0; o.keepalive {
+		o.room += keepaliveLen
 	}
 	if o.zoneversion {
-		n += zoneversionLen
+		o.room += zoneversionLen
 	}
-	return n
 }
 
 // answered appends what the options asked for.
@@ -125,7 +119,7 @@ func (o *options) answered(r *reply, s *Snapshot, how *Transport) {
 		r.buf = o.cookie.append(r.buf)
 	}
 	if o.nsid {
-		r.buf = appendNSID(r.buf, s.made.Identity)
+		r.buf = appendText(r.buf, dns.EDNS0NSID, s.made.Identity)
 	}
 	if o.keepalive {
 		r.buf = appendKeepalive(r.buf, how.Idle)
@@ -135,20 +129,14 @@ func (o *options) answered(r *reply, s *Snapshot, how *Transport) {
 	}
 }
 
-// appendOPT appends our OPT record: version 0, the client's DO (RFC 3225) and
-// the upper octet of rcode. Its options are appended after it, and the length
-// of them set, by closeOPT.
+// appendOPT appends our OPT record: version 0, the client's DO (RFC 3225), the
+// upper octet of rcode, and a length that is set when its options are there.
 func (e *edns) appendOPT(dst []byte, rcode int) []byte {
 	var do byte
 	if e.do {
 		do = 0x80
 	}
 	return append(dst, 0, 0, byte(dns.TypeOPT), maxUDP>>8, maxUDP&0xFF, byte(rcode>>4), 0, do, 0, 0, 0)
-}
-
-// closeOPT sets the data length of the OPT record that begins at opt.
-func closeOPT(dst []byte, opt int) {
-	binary.BigEndian.PutUint16(dst[opt+optLen-2:], uint16(len(dst)-opt-optLen))
 }
 
 // appendOption appends an option's code and length.

@@ -14,16 +14,12 @@ const (
 	zoneversionLen = 10
 )
 
-// appendNSID appends the NSID option (RFC 5001): which of the name servers
-// behind one address this is.
-func appendNSID(dst []byte, identity string) []byte {
-	return append(appendOption(dst, dns.EDNS0NSID, len(identity)), identity...)
-}
-
-// appendReport appends the Report-Channel option (RFC 9567): below which name,
-// in wire format, resolvers may tell what they found wrong with the zone.
-func appendReport(dst []byte, agent string) []byte {
-	return append(appendOption(dst, dns.EDNS0REPORTING, len(agent)), agent...)
+// appendText appends an option that is octets of ours: NSID, which of the name
+// servers behind one address this is (RFC 5001), or the Report-Channel, below
+// which name, in wire format, resolvers may tell what they found wrong with the
+// zone (RFC 9567).
+func appendText(dst []byte, code uint16, text string) []byte {
+	return append(appendOption(dst, code, len(text)), text...)
 }
 
 // appendKeepalive appends the edns-tcp-keepalive option (RFC 7828): how long

@@ -30,14 +30,11 @@ const (
 
 // begin begins the reply: the query's header with its counts and flags
 // cleared, and its question octet for octet.
-func (r *reply) begin(dst, msg []byte, q *query, s *Snapshot, how *Transport) {
+func (r *reply) begin(dst, msg []byte, q *query, how *Transport) {
 	r.base = len(dst)
 	r.limit = r.base + how.limit(&q.edns)
 	if q.edns.present {
-		r.limit -= optLen
-		if q.edns.any {
-			r.limit -= q.edns.room(s)
-		}
+		r.limit -= optLen + q.edns.room
 	}
 	r.buf = append(dst, msg[:q.end]...)
 	r.records = len(r.buf)
@@ -177,12 +174,12 @@ func (r *reply) finish(q *query, s *Snapshot, how *Transport) []byte {
 		r.buf = r.ede.append(r.buf)
 	}
 	if s.agent != "" && r.apex != nil && 4+len(s.agent) <= left {
-		r.buf = appendReport(r.buf, s.agent)
+		r.buf = appendText(r.buf, dns.EDNS0REPORTING, s.agent)
 	}
 	if q.edns.padding && how.TLS {
 		r.pad()
 	}
-	closeOPT(r.buf, opt)
+	binary.BigEndian.PutUint16(r.buf[opt+optLen-2:], uint16(len(r.buf)-opt-optLen))
 	r.counted(additionals, 1)
 	return r.buf
 }
