@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"runtime"
 	"runtime/debug"
@@ -23,7 +24,6 @@ import (
 type Config struct {
 	Listen  []netip.AddrPort // UDP and TCP on each; an IPv6 wildcard takes IPv6 only
 	Loops   int              // UDP sockets an address, Linux only; default GOMAXPROCS
-	Single  bool             // take UDP packets one by one also where the system gives many at a time
 	Precede bool             // the kernel lets the UDP loops run before all other threads of the process; Linux only
 	TCP     TCPLimits
 
@@ -32,6 +32,8 @@ type Config struct {
 
 	Limits Limits
 	Log    *slog.Logger
+
+	single bool // take UDP packets one by one also where the system gives many at a time
 }
 
 // TCPLimits bounds what TCP clients may take (RFC 7766 section 6).
@@ -110,32 +112,43 @@ func NewServer(cfg Config) *Server {
 // Open binds every address, or none and says which it was and what to do; the
 // server is of no more use then. Queries that come before Run wait in the
 // sockets.
-func (s *Server) Open() error {
-	for _, addr := range s.cfg.Listen {
-		udp, tcp, err := listen(addr, s.cfg.Loops)
+func (s *Server) Open() (err error) {
+	defer func() {
 		if err != nil {
 			s.Close()
-			return err
+		}
+	}()
+	for _, addr := range s.cfg.Listen {
+		udp, tcp, fault := listen(addr, s.cfg.Loops)
+		if fault != nil {
+			return fault
 		}
 		for lane, conn := range udp {
-			l, failed := s.newLoop(conn, lane)
-			if err = errors.Join(err, failed); failed == nil {
+			l, fault := s.newLoop(conn, lane)
+			if err = errors.Join(err, fault); fault == nil {
 				s.udp = append(s.udp, l)
 			}
 		}
-		s.tcp = append(s.tcp, &tcpLoop{server: s, listener: tcp, lane: s.cfg.Loops})
+		s.accept(tcp, nil)
 		s.addrs = append(s.addrs, tcp.Addr().(interface{ AddrPort() netip.AddrPort }).AddrPort())
 		if err != nil {
-			s.Close()
 			return err
 		}
 	}
-	if err := s.openTLS(); err != nil {
-		s.Close()
-		return err
+	for _, addr := range s.cfg.TLSListen { // RFC 7858
+		listener, err := listenTCP(addr)
+		if err != nil {
+			return explain(addr, "tcp", err)
+		}
+		s.accept(listener, s.cfg.TLS)
 	}
 	s.opened.Store(true)
 	return nil
+}
+
+// accept has Run take the connections of a listener.
+func (s *Server) accept(listener *net.TCPListener, tls *tls.Config) {
+	s.tcp = append(s.tcp, &tcpLoop{server: s, listener: listener, lane: s.cfg.Loops, tls: tls})
 }
 
 // CheckListen tells whether Open would succeed: it binds and closes.

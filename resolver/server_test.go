@@ -57,7 +57,7 @@ func question(owner string, rrtype uint16) *dns.Msg { return new(dns.Msg).SetQue
 
 func TestServe(t *testing.T) {
 	bothLoops(t, func(t *testing.T, single bool) {
-		s := serving(t, newSample(t), Config{Single: single}, "127.0.0.1:0", "[::1]:0")
+		s := serving(t, newSample(t), Config{single: single}, "127.0.0.1:0", "[::1]:0")
 		for _, addr := range s.Addrs() {
 			for _, network := range []string{"udp", "tcp"} {
 				if r := exchange(t, network, addr.String(), question("quad.pool.example.", dns.TypeA)); len(r.Answer) != 4 || !r.Authoritative {
@@ -78,7 +78,7 @@ func TestServe(t *testing.T) {
 // TestUDPSize: a reply that the client has no room for comes whole over TCP.
 func TestUDPSize(t *testing.T) {
 	bothLoops(t, func(t *testing.T, single bool) {
-		s := serving(t, newSample(t), Config{Single: single}, "127.0.0.1:0")
+		s := serving(t, newSample(t), Config{single: single}, "127.0.0.1:0")
 		q := question(longLabel+".pool.example.", dns.TypeAAAA)
 		q.SetEdns0(512, false)
 		if r := exchange(t, "udp", s.Addrs()[0].String(), q); !r.Truncated {
@@ -103,7 +103,7 @@ func TestReplyAddress(t *testing.T) {
 		if runtime.GOOS != "linux" {
 			t.Skip("only Linux tells which address was asked")
 		}
-		s := serving(t, newSample(t), Config{Loops: 2, Single: single}, "0.0.0.0:0", "[::]:0")
+		s := serving(t, newSample(t), Config{Loops: 2, single: single}, "0.0.0.0:0", "[::]:0")
 		for i, host := range []string{"127.0.0.1", "127.0.0.77", "::1"} {
 			addr := netip.AddrPortFrom(netip.MustParseAddr(host), s.Addrs()[i/2].Port()).String()
 			for range 4 { // from several ports, so that both sockets are asked
@@ -117,7 +117,7 @@ func TestReplyAddress(t *testing.T) {
 // TestLoops: every socket of an address is read, and their counters add up.
 func TestLoops(t *testing.T) {
 	bothLoops(t, func(t *testing.T, single bool) {
-		s := serving(t, newSample(t), Config{Loops: 3, Single: single}, "127.0.0.1:0")
+		s := serving(t, newSample(t), Config{Loops: 3, single: single}, "127.0.0.1:0")
 		for range 60 {
 			exchange(t, "udp", s.Addrs()[0].String(), question("pool.example.", dns.TypeA))
 		}
@@ -136,7 +136,7 @@ func TestLoops(t *testing.T) {
 func TestUnpublished(t *testing.T) {
 	bothLoops(t, func(t *testing.T, single bool) {
 		m := newSample(t)
-		s := serving(t, nil, Config{Single: single}, "127.0.0.1:0")
+		s := serving(t, nil, Config{single: single}, "127.0.0.1:0")
 		conn := dial(t, "udp", s)
 		query, _ := question("quad.pool.example.", dns.TypeA).Pack()
 		conn.Write(query)
@@ -199,7 +199,7 @@ func (l locked) Write(b []byte) (int, error) {
 func TestPublishWhileServing(t *testing.T) {
 	bothLoops(t, func(t *testing.T, single bool) {
 		m, other := newSample(t), newSample(t)
-		s := serving(t, m, Config{Single: single}, "127.0.0.1:0")
+		s := serving(t, m, Config{single: single}, "127.0.0.1:0")
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

@@ -61,18 +61,6 @@ func (l *tcpLoop) run(running *sync.WaitGroup) {
 	}
 }
 
-// openTLS binds the addresses for DNS over TLS (RFC 7858).
-func (s *Server) openTLS() error {
-	for _, addr := range s.cfg.TLSListen {
-		listener, err := listenTCP(addr)
-		if err != nil {
-			return explain(addr, "tcp", err)
-		}
-		s.tcp = append(s.tcp, &tcpLoop{server: s, listener: listener, lane: s.cfg.Loops, tls: s.cfg.TLS})
-	}
-	return nil
-}
-
 // secured is stream behind TLS. The handshake has the time of a query.
 func (l *tcpLoop) secured(conn net.Conn, place *place, client netip.Addr) {
 	secure := tls.Server(conn, l.tls)

@@ -31,7 +31,7 @@ type udpLoop struct {
 // newLoop takes the socket over.
 func (s *Server) newLoop(conn *net.UDPConn, lane int) (l *udpLoop, err error) {
 	l = &udpLoop{server: s, conn: conn, lane: lane, thread: make(chan int, 1)}
-	if batched && !s.cfg.Single {
+	if batched && !s.cfg.single {
 		l.conn = nil
 		l.file, err = detach(conn)
 	}

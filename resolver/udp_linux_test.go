@@ -87,7 +87,7 @@ func TestBatchAllocatesNothing(t *testing.T) {
 // TestOverrun: what a full socket loses is counted.
 func TestOverrun(t *testing.T) {
 	bothLoops(t, func(t *testing.T, single bool) {
-		s := NewServer(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Loops: 1, Single: single})
+		s := NewServer(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Loops: 1, single: single})
 		if err := s.Open(); err != nil { // and nobody reads
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 // came in.
 func TestBurst(t *testing.T) {
 	bothLoops(t, func(t *testing.T, single bool) {
-		s := serving(t, newSample(t), Config{Loops: 1, Single: single}, "127.0.0.1:0", "[::]:0")
+		s := serving(t, newSample(t), Config{Loops: 1, single: single}, "127.0.0.1:0", "[::]:0")
 		wildcard := netip.AddrPortFrom(netip.IPv6Loopback(), s.Addrs()[1].Port())
 		to6, err := net.Dial("udp", wildcard.String())
 		if err != nil {

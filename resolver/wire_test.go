@@ -289,7 +289,7 @@ func TestWireOtherwise(t *testing.T) {
 func TestWireSockets(t *testing.T) {
 	all := packets(t)
 	bothLoops(t, func(t *testing.T, single bool) {
-		s := serving(t, newSample(t), Config{Loops: 1, Single: single}, "127.0.0.1:0", "[::1]:0")
+		s := serving(t, newSample(t), Config{Loops: 1, single: single}, "127.0.0.1:0", "[::1]:0")
 		for _, addr := range s.Addrs() {
 			c := newCoder(t, addr.Addr())
 			sentinel := c.octets("4321 0100 0001 0000 0000 0000 ns1.pool.example. $A")
