@@ -18,10 +18,26 @@ func manyMembers(n int) []byte {
 	return b.Bytes()
 }
 
+// manySites is a registry of n sites and n/10 tenant pools.
+func manySites(n int) []byte {
+	b := bytes.NewBufferString("zone: {name: pool.example, nameservers: {ns.other.example: []}}\nmembers: [{name: a, addresses: [10.0.0.1], tags: [x]}]\nsites:\n")
+	for i := range n {
+		fmt.Fprintf(b, "  site%d: {country: de, networks: [10.%d.%d.0/24]}\n", i, i>>8, i&255)
+	}
+	b.WriteString("pools:\n")
+	for i := range n / 10 {
+		fmt.Fprintf(b, "  pool%d: {tags: [x]}\n", i)
+	}
+	return b.Bytes()
+}
+
 func BenchmarkLoad(b *testing.B) {
-	for _, n := range []int{2000, 100_000} {
-		files := []source{{"pool.yaml", manyMembers(n)}}
-		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		content []byte
+	}{{"members=2000", manyMembers(2000)}, {"members=100000", manyMembers(100_000)}, {"sites=20000", manySites(20_000)}} {
+		files := []source{{"pool.yaml", c.content}}
+		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := parse(files); err != nil {

@@ -35,31 +35,40 @@ func within(name, apex string) bool {
 // names holds every label right below the apex against every other: they share
 // one namespace, whatever they are for.
 func (c *checker) names() {
-	taken := make(map[string]string)
+	type owner struct {
+		what string
+		path []any // where it stands; nil: in no file
+	}
+	taken := make(map[string]owner)
 	for _, n := range []string{"0", "1", "2", "3"} {
-		taken[n] = "a part of the pool, as in " + n + "." + c.r.Zone.Name
+		taken[n] = owner{what: "a part of the pool, as in " + n + "." + c.r.Zone.Name}
 	}
 	for _, name := range Continents {
-		taken[name] = "the continent " + name
+		taken[name] = owner{what: "the continent " + name}
 	}
 	for _, country := range Countries() {
-		taken[country.Code] = "the country " + country.Code
+		taken[country.Code] = owner{what: "the country " + country.Code}
 	}
 	for _, name := range []string{"_why", "_status", "_member"} {
-		taken[name] = "a name that explains answers"
+		taken[name] = owner{what: "a name that explains answers"}
 	}
 	seen := make(map[[2]string]bool)
 	// Of one group several may stand under one label.
 	claim := func(label, group, what string, path ...any) {
-		if seen[[2]string{label, group}] {
+		at := [2]string{label, group}
+		if seen[at] {
 			return
 		}
-		seen[[2]string{label, group}] = true
-		if other, ok := taken[label]; ok {
-			c.docs[0].Fault(strict.Quote(label)+" is also "+other+": name the "+what+" otherwise", path...)
+		seen[at] = true
+		other, ok := taken[label]
+		if !ok {
+			taken[label] = owner{"the " + what + " " + label, path}
 			return
 		}
-		taken[label] = "the " + what + " " + label + " (" + c.docs[0].Line(path...) + ")"
+		if other.path != nil { // only now: it is a walk through the file
+			other.what += " (" + c.docs[0].Line(other.path...) + ")"
+		}
+		c.docs[0].Fault(strict.Quote(label)+" is also "+other.what+": name the "+what+" otherwise", path...)
 	}
 	top := func(below string) string { return below[strings.LastIndexByte(below, '.')+1:] }
 	for _, s := range c.r.Sites {
