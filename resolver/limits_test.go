@@ -212,6 +212,17 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
+// TestDeniedConnection: who gets no reply gets no place either.
+func TestDeniedConnection(t *testing.T) {
+	s := serving(t, newSample(t), Config{Limits: Limits{Deny: prefixes("127.0.0.0/8")}}, "127.0.0.1:0")
+	if _, err := dial(t, "tcp", s).Read(make([]byte, 1)); err == nil {
+		t.Error("not closed")
+	}
+	if c := s.Counters(); c.Accepted != 0 || c.TCP[Denied] != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestLimitsAllocateNothing, whatever they decide.
 func TestLimitsAllocateNothing(t *testing.T) {
 	m := newSample(t)

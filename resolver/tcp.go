@@ -43,6 +43,11 @@ func (l *tcpLoop) run(running *sync.WaitGroup) {
 			continue
 		}
 		client := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+		if l.server.limits.judge(client.WithZone(""), true, time.Time{}) == Denied { // before it takes anybody's place
+			l.tally.count(Denied)
+			conn.Close()
+			continue
+		}
 		place := l.server.conns.admit(conn, client)
 		if place == nil {
 			conn.Close()
