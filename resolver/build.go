@@ -1,13 +1,10 @@
 package resolver
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
-	"unsafe"
 
 	"github.com/timepool/timepool/zones"
 )
@@ -23,8 +20,8 @@ type Options struct {
 	Epoch uint64
 	// Previous is a cache and nothing else: Build with it returns what Build
 	// without it returns. It saves the nearness and, unless the serial moves, the
-	// names when registry and Atlas are the same two, and every suit (pool, quarter
-	// and family) with the same hosts, and in others the decks that have the same.
+	// names when registry and Atlas are the same two, every suit (pool, quarter and
+	// family) with the same hosts, and in others the decks that have the same.
 	Previous *Snapshot
 	Workers  int // goroutines at most, of which the result is no function; 0: GOMAXPROCS
 
@@ -101,36 +98,32 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	if err := s.addNames(o.Previous); err != nil {
 		return nil, err
 	}
-	s.views = g.views(scores)
-	same, lines := s.untouched(&o), 2*len(r.Pools) // a line is a pool and family
-	offers := make([][]offer, lines)
-	s.resorts, s.suits = make([]bool, lines), make([]*suit, perFamily*lines)
-	parallel(o.Workers, lines, func() func(i int) {
-		return func(i int) {
-			if same[i/2] {
-				s.resorts[i] = o.Previous.resorts[i]
-			} else {
-				offers[i], s.resorts[i] = g.offers(i/2, i%2, s.views)
-			}
+	bare := make([]*suit, 2*len(r.Pools)) // by pool and family
+	parallel(o.Workers, len(bare), func(i int) { bare[i] = g.bare(i/2, i%2, scores, &o) })
+	s.suits = make([]*suit, perFamily*len(bare))
+	before := make([]*suit, len(s.suits))
+	if o.Previous != nil && o.Previous.ground == g {
+		before = o.Previous.suits
+	}
+	parallel(o.Workers, len(s.suits), func(i int) {
+		made, number := bare[i/perFamily], i%perFamily
+		if made.same(before[i-number]) {
+			s.suits[i] = before[i]
+			return
 		}
-	})
-	parallel(o.Workers, len(s.suits), func() func(i int) {
-		return func(i int) {
-			if same[i/perFamily/2] {
-				s.suits[i] = o.Previous.suits[i]
-			} else {
-				s.suits[i] = s.newSuit(i, offers[i/perFamily], &o)
-			}
+		if number > 0 {
+			made = made.number(number - 1)
 		}
+		s.suits[i] = made.deal(g, before[i])
 	})
-	for i, suit := range s.suits {
+	for _, suit := range s.suits {
 		s.bases = append(s.bases, uint32(s.stats.Decks))
 		s.stats.Decks += len(suit.decks)
 		s.stats.Cards += suit.cards
-		s.stats.Bytes += suit.bytes()
-		if line := (Line{suit.terms.pool, suit.terms.family == 1}); i%perFamily > 0 {
+		s.stats.Bytes += suit.bytes
+		if line := (Line{suit.terms.pool, suit.terms.family == 1}); suit.terms.quarter >= 0 {
 			continue
-		} else if s.resorts[i/perFamily] {
+		} else if suit.terms.resort {
 			s.stats.Resort = append(s.stats.Resort, line)
 		} else if len(suit.hosts) == 0 {
 			s.stats.Empty = append(s.stats.Empty, line)
@@ -140,67 +133,6 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 	return s, nil
 }
 
-// untouched reports by pool whether the scores offer just what they did in
-// Previous, so that its suits can be taken over unseen.
-func (s *Snapshot) untouched(o *Options) []bool {
-	g, same := s.ground, make([]bool, len(s.ground.registry.Pools))
-	before := o.Previous
-	if before == nil || before.ground != g || before.made.Seed != o.Seed || before.made.Epoch != o.Epoch {
-		return same
-	}
-	for p := range same {
-		same[p] = true
-	}
-	for i := range s.views {
-		if slices.Equal(s.views[i], before.views[i]) {
-			continue
-		}
-		for p := range same {
-			same[p] = same[p] && g.quarters[p][i] < 0
-		}
-	}
-	return same
-}
-
 // perFamily is how many suits a pool has in a family: the bare one, which is
 // the first, and the quarters. Suits stand by pool, family and these.
 const perFamily = 1 + quartersOf
-
-// newSuit deals the i-th suit, unless Previous has just that.
-func (s *Snapshot) newSuit(i int, offers []offer, o *Options) *suit {
-	p, family, quarter := i/perFamily/2, i/perFamily%2, i%perFamily-1
-	g, pool := s.ground, &s.ground.registry.Pools[p]
-	t := terms{
-		pool: pool.Name, quarter: quarter, family: family,
-		answers: pool.Answers, need: pool.Floor, speed: pool.FloorNetspeed, sites: pool.MinSites,
-		ttl: seconds(pool.TTL), seed: mix(o.Seed + o.Epoch*golden),
-	}
-	if quarter >= 0 {
-		offers = g.numbered(p, &t, offers)
-	}
-	made := g.newSuit(t, offers, &g.books[p][family])
-	var old *suit
-	if o.Previous != nil && o.Previous.ground == g && o.Previous.suits[i].terms == t {
-		if old = o.Previous.suits[i]; old.from(made) {
-			return old
-		}
-	}
-	made.deal(g, old)
-	return made
-}
-
-// from reports whether s, which has the same terms, was dealt from what the
-// undealt other has.
-func (s *suit) from(other *suit) bool {
-	return slices.Equal(s.hosts, other.hosts) && bytes.Equal(s.records, other.records)
-}
-
-// bytes is what s takes, but for the records that it shares with its pool's book.
-func (s *suit) bytes() int {
-	keys := 0
-	for _, key := range s.keys {
-		keys += int(unsafe.Sizeof(key)) + len(key)
-	}
-	return len(s.decks)*int(unsafe.Sizeof(deck{})) + keys +
-		4*s.cards*(1+s.terms.answers) + len(s.hosts)*int(unsafe.Sizeof(host{})) + 6*len(s.reach)
-}

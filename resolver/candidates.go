@@ -17,14 +17,20 @@ var rrtypes = [2]uint16{1, 28}
 // terms are what a suit is dealt by.
 type terms struct {
 	pool    string
-	quarter int // 0 … 3, −1 for all
-	family  int // 0: A, 1: AAAA
-	answers int // addresses in one answer
-	need    int // rings are taken until this many hosts are in …
-	speed   int // … and this netspeed …
-	sites   int // … from this many spots, which every answer is to span
+	quarter int  // 0 … 3, −1 for all
+	family  int  // 0: A, 1: AAAA
+	resort  bool // nobody is In: these merely fell silent
+	answers int  // addresses in one answer
+	need    int  // rings are taken until this many hosts are in …
+	speed   int  // … and this netspeed …
+	sites   int  // … from this many spots, which every answer is to span
 	ttl     uint32
 	seed    uint64
+}
+
+// id names the suit over rebuilds.
+func (t *terms) id() uint64 {
+	return hash("pool", t.pool, string(rune('0'+t.quarter)), string(rune('0'+t.family)))
 }
 
 // size returns the octets of one record: 16 for A, 28 for AAAA.
@@ -35,91 +41,100 @@ func (t *terms) short(hosts int, speed uint64) bool { return hosts < t.need || s
 
 // host is one member in one suit, with all its addresses of the family.
 type host struct {
-	rank   uint64 // where it stands in line: a hash of seed, suit and name
-	weight uint64 // netspeed in units of 1/share
-	first  uint32 // number of its first record
-	count  uint16 // of records
-	spot   uint16 // index into ground.spots
-	spare  bool   // only where the others cannot meet the floor
+	rank    uint64 // where it stands in line: a hash of seed, pool, family and name
+	weight  uint64 // netspeed in units of 1/share, a multiple of count
+	first   uint32 // number of its first record
+	count   uint16 // of records
+	spot    uint16 // index into ground.spots
+	quarter int8
+	spare   bool // only where the others cannot meet the floor
 }
 
 // share divides a host's weight among its addresses: 1 to 8 of them exactly.
 const share = 840
 
-// offer is a member that may be handed out, and by which addresses.
-type offer struct {
-	member int
-	addrs  []netip.Addr
-	tenths uint64 // of its netspeed that count
-	spare  bool
-}
-
-// view is what the scores make of one address, as far as offers go.
-type view struct {
-	standing zones.Standing
-	tenths   uint8
-}
-
-// views reads the scores once for all pools: by member, in the order of its
-// addresses.
-func (g *ground) views(scores zones.Scores) [][]view {
-	all, from := make([][]view, len(g.registry.Members)), make([]view, 0, len(scores))
-	for i := range g.registry.Members {
-		begin := len(from)
-		for _, a := range g.registry.Members[i].Addresses {
-			s := scores[a.Unmap()]
-			from = append(from, view{s.Standing, uint8(tenths(s.Value, g.registry.Zone.Ramp))})
-		}
-		all[i] = from[begin:len(from):len(from)]
-	}
-	return all
-}
-
-// offers lists who of pool p may be handed out: members with a netspeed by the
-// addresses that are In; when there is none, by those that merely fell silent.
-// Active members come before fallbacks, and each of them by spot.
-func (g *ground) offers(p, family int, views [][]view) (list []offer, resort bool) {
+// bare returns the undealt suit of a pool's names without a number: members with
+// a netspeed by the addresses that are In; when there is none, by those that
+// merely fell silent. Active members come before fallbacks, and each of them by
+// spot. Its records are the pool's book, unless of some member not all addresses
+// are handed out.
+func (g *ground) bare(p, family int, scores zones.Scores, o *Options) *suit {
+	pool := &g.registry.Pools[p]
+	s := &suit{records: g.books[p][family].records, terms: terms{
+		pool: pool.Name, quarter: -1, family: family,
+		answers: pool.Answers, need: pool.Floor, speed: pool.FloorNetspeed, sites: pool.MinSites,
+		ttl: seconds(pool.TTL), seed: mix(o.Seed + o.Epoch*golden),
+	}}
+	s.id = s.terms.id()
+	s.hosts = make([]host, 0, len(g.casts[p]))
+	var fit []netip.Addr
 	for _, want := range []zones.Standing{zones.In, zones.Resort} {
-		for _, i := range g.order {
-			if g.quarters[p][i] < 0 {
-				continue
-			}
-			m := &g.registry.Members[i]
-			o := offer{member: i, spare: m.State == zones.Fallback}
-			for n, v := range views[i] {
-				if a := m.Addresses[n]; v.standing == want && familyOf(a) == family {
-					o.addrs = append(o.addrs, a.Unmap())
-					o.tenths += uint64(v.tenths)
+		for _, i := range g.casts[p] {
+			sum := uint64(0)
+			fit = fit[:0]
+			for _, a := range g.registry.Members[i].Addresses {
+				if a = a.Unmap(); familyOf(a) != family {
+					continue
+				}
+				if score := scores[a]; score.Standing == want {
+					fit, sum = append(fit, a), sum+tenths(score.Value, g.registry.Zone.Ramp)
 				}
 			}
-			if o.addrs != nil {
-				o.tenths /= uint64(len(o.addrs))
-				list = append(list, o)
+			if len(fit) > 0 {
+				s.offer(g, p, i, fit, sum)
 			}
 		}
-		if list != nil {
-			return list, want == zones.Resort
+		if len(s.hosts) > 0 {
+			s.terms.resort = want == zones.Resort
+			break
 		}
 	}
-	return nil, false
+	return s
+}
+
+// offer adds the i-th member with these addresses, of whose netspeed so many
+// tenths count together.
+func (s *suit) offer(g *ground, p, i int, addrs []netip.Addr, tenths uint64) {
+	m, b, count := &g.registry.Members[i], &g.books[p][s.terms.family], uint64(len(addrs))
+	h := host{
+		rank:    mix(s.terms.seed ^ s.id ^ g.names[i]),
+		weight:  uint64(min(m.Netspeed, math.MaxInt32)) * (share / 10) * tenths / count,
+		first:   b.firsts[i],
+		count:   uint16(count),
+		spot:    g.spot[i],
+		quarter: g.quarters[p][i],
+		spare:   m.State == zones.Fallback,
+	}
+	h.weight -= h.weight % count
+	s.hosts = append(s.hosts, h)
+	if h.first+uint32(count) == b.firsts[i+1] {
+		return
+	}
+	if &s.records[0] == &b.records[0] {
+		s.records = slices.Clone(b.records)
+	}
+	appendRecords(s.recordsOf(&h)[:0], s.terms.ttl, addrs)
 }
 
 // quartersOf is how many names with a number there are.
 const quartersOf = 4
 
-// numbered returns who stands behind a name with a number, and sets how much of
-// the floors it needs. Fewer than four active hosts cannot be split: then every
-// number has them all. So has a number whose own quarter has none of them left,
-// which is better than no answer.
-func (g *ground) numbered(p int, t *terms, all []offer) []offer {
-	var own []offer
-	active, mine := 0, 0
-	for _, o := range all {
-		here := int(g.quarters[p][o.member]) == t.quarter
+// number returns the undealt suit behind a name with a number, of the bare one.
+// It needs only a part of the floors. Fewer than four active hosts cannot be
+// split: then every number has them all. A number whose own quarter has none of
+// them left has nobody: Snapshot.deckFor knows what then.
+func (s *suit) number(quarter int) *suit {
+	own := &suit{terms: s.terms, records: s.records}
+	t, active, mine := &own.terms, 0, 0
+	t.quarter = quarter
+	own.id = t.id()
+	own.hosts = make([]host, 0, len(s.hosts)/2)
+	for _, h := range s.hosts {
+		here := int(h.quarter) == quarter
 		if here {
-			own = append(own, o)
+			own.hosts = append(own.hosts, h)
 		}
-		if !o.spare {
+		if !h.spare {
 			active++
 			if here {
 				mine++
@@ -127,11 +142,11 @@ func (g *ground) numbered(p int, t *terms, all []offer) []offer {
 		}
 	}
 	if active < quartersOf {
-		t.need = max(active, t.need)
-		return all
+		own.hosts, t.need = s.hosts, max(active, t.need)
+		return own
 	}
 	if mine == 0 {
-		own = all
+		own.hosts = own.hosts[:0]
 	}
 	t.need, t.speed = (t.need+quartersOf-1)/quartersOf, (t.speed+quartersOf-1)/quartersOf
 	return own
@@ -149,32 +164,6 @@ func tenths(score float64, full int) uint64 {
 
 // eligible is the score from which members are handed out.
 const eligible = 10
-
-// newSuit returns an undealt suit of these offers. The suits of a pool share
-// the records of b, unless of some member not all addresses are offered.
-func (g *ground) newSuit(t terms, offers []offer, b *book) *suit {
-	s := &suit{terms: t, records: b.records, hosts: make([]host, 0, len(offers))}
-	s.id = hash("pool", t.pool, string(rune('0'+t.quarter)), string(rune('0'+t.family)))
-	for _, o := range offers {
-		h := host{
-			rank:   mix(t.seed ^ s.id ^ g.names[o.member]),
-			weight: uint64(min(g.registry.Members[o.member].Netspeed, math.MaxInt32)) * share * o.tenths / 10,
-			first:  b.firsts[o.member],
-			count:  uint16(len(o.addrs)),
-			spot:   g.spot[o.member],
-			spare:  o.spare,
-		}
-		s.hosts = append(s.hosts, h)
-		if h.first+uint32(h.count) == b.firsts[o.member+1] {
-			continue
-		}
-		if &s.records[0] == &b.records[0] {
-			s.records = slices.Clone(b.records)
-		}
-		appendRecords(s.recordsOf(&h)[:0], t.ttl, o.addrs)
-	}
-	return s
-}
 
 // appendRecords appends the address records of a name that the question holds.
 func appendRecords(dst []byte, ttl uint32, addrs []netip.Addr) []byte {

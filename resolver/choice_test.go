@@ -85,6 +85,53 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestStrictNumbers: a number none of whose members is in a strict place has the
+// others that are, in every family, and what is told is what is dealt.
+func TestStrictNumbers(t *testing.T) {
+	r := twelve()
+	r.Zone.Strict = []string{"fra"}
+	s := build(t, r, allIn(r, zones.In), Options{})
+	var alone, all int
+	for q := range quartersOf {
+		owner := fmt.Sprintf("%d.fra.pool.example", q)
+		switch got := everybody(t, s, owner, 0, tyo); {
+		case got == inFra:
+			all++
+		case len(got) == len("fra1"):
+			alone++
+		default:
+			t.Errorf("%s: %q", owner, got)
+		}
+		e, err := s.Explain(netip.MustParseAddr(tyo), netip.Prefix{}, owner)
+		if err != nil || len(e.Types[0].Rings) != 1 {
+			t.Errorf("%s: %+v, %v", owner, e, err)
+		}
+	}
+	if alone != 3 || all != 1 {
+		t.Errorf("%d numbers have one of three members, %d all", alone, all)
+	}
+}
+
+// TestWeights: the addresses of a host share its weight with nothing left over,
+// also on the ramp: else it may come to be longer on the line than all others
+// leave room for, and stand twice in an answer.
+func TestWeights(t *testing.T) {
+	r := world("a fra 1 active - 10.16.0.1 10.16.0.2 10.16.0.3 10.16.0.4 10.16.0.5 10.16.0.6 10.16.0.7 10.16.0.8 10.16.0.9",
+		"b fra 1 active - 10.16.1.1 10.16.1.2 10.16.1.3 10.16.1.4 10.16.1.5", "c fra 1 active - 10.16.2.1")
+	r.Zone.Ramp = 20
+	scores := zones.Scores{}
+	for i, m := range r.Members {
+		for n, a := range m.Addresses {
+			scores[a] = zones.Score{Standing: zones.In, Value: 12 + float64(i+n)}
+		}
+	}
+	for _, h := range build(t, r, scores, Options{}).bareSuit(0, 0).hosts {
+		if h.weight == 0 || h.weight%uint64(h.count) != 0 {
+			t.Errorf("%d addresses share a weight of %d", h.count, h.weight)
+		}
+	}
+}
+
 // keep leaves only these members.
 func keep(r *zones.Registry, names ...string) {
 	r.Members = slices.DeleteFunc(r.Members, func(m zones.Member) bool { return !slices.Contains(names, m.Name) })

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/timepool/timepool/zones"
 	"pgregory.net/rapid"
 )
 
@@ -308,26 +307,16 @@ func handmade(id uint64, ttl uint32, sets ...[]netip.Addr) deck {
 	if sets[0][0].Is6() {
 		family = 1
 	}
-	g := &ground{registry: &zones.Registry{}}
-	var offers []offer
-	for i, set := range sets {
-		g.registry.Members = append(g.registry.Members, zones.Member{Netspeed: 1})
-		g.names, g.spot = append(g.names, 0), append(g.spot, 0)
-		offers = append(offers, offer{member: i, addrs: set, tenths: 10})
-	}
-	b := book{firsts: []uint32{0}}
-	for i, set := range sets {
-		b.firsts, b.records = append(b.firsts, b.firsts[i]+uint32(len(set))), appendRecords(b.records, ttl, set)
-	}
-	s := g.newSuit(terms{family: family, ttl: ttl}, offers, &b)
+	s, first := &suit{terms: terms{family: family, ttl: ttl}}, uint32(0)
 	n := uint64(len(sets))
 	d := deck{id: id, suit: s, length: uint32(n), rings: 1 | 1<<len(sets[0])}
 	if n > 1 {
 		d.step = fraction(1, n)
 	}
-	for i := range sets {
-		for r := range s.hosts[i].count {
-			d.sets = append(d.sets, s.hosts[i].first+uint32(r))
+	for i, set := range sets {
+		s.records = appendRecords(s.records, ttl, set)
+		for range set {
+			d.sets, first = append(d.sets, first), first+1
 		}
 		d.until = append(d.until, uint32(uint64(i+1)<<32/n))
 	}

@@ -88,15 +88,16 @@ func (s *Snapshot) explain(client netip.Addr, asked netip.Prefix, wire string, n
 	if n.clientDependent() && (!asked.IsValid() || e.Subnet) {
 		e.Scope = max(prefix.Bits(), 0)
 	}
-	p, from := n.suit/perFamily/2, *newOrigin(place)
+	p, from := n.suit/perFamily/2, newOrigin(place)
 	e.Pool, e.Number = s.ground.registry.Pools[p].Name, n.suit%perFamily-1
-	if n.label != byClient {
-		e.Asked, from = s.ground.labels[n.label], *s.ground.origins[n.label]
+	if n.place != byClient {
+		e.Asked = s.ground.labels[n.place-s.atlas.Len()]
+		from = s.ground.named(e.Asked)
 		from.prefer = nil // distances as they are
 	}
 	for family := range e.Types {
 		d, _ := s.deckFor(n, family, id)
-		e.Types[family] = s.choice(n, p, family, d, &from)
+		e.Types[family] = s.choice(n, p, family, d, from)
 	}
 	return e
 }
@@ -104,10 +105,13 @@ func (s *Snapshot) explain(client netip.Addr, asked netip.Prefix, wire string, n
 // choice sorts the addresses of pool p by what the deck makes of them.
 func (s *Snapshot) choice(n *name, p, family int, d *deck, from *origin) Choice {
 	g, own := s.ground, s.suits[n.suit+family*perFamily]
+	if d != nil {
+		own = d.suit
+	}
 	pool := &g.registry.Pools[p]
 	c := Choice{
 		Type: typeName(family), Floor: own.terms.need, Rings: []Ring{}, Out: []Candidate{}, Further: []Candidate{},
-		Resort: slices.Contains(s.stats.Resort, Line{pool.Name, family == 1}),
+		Resort: own.terms.resort,
 	}
 	if d != nil {
 		c.Answers, c.Rings = d.size(), make([]Ring, bits.OnesCount32(d.rings)-1)
@@ -116,7 +120,7 @@ func (s *Snapshot) choice(n *name, p, family int, d *deck, from *origin) Choice 
 	for _, o := range own.odds(d) {
 		fit[o.addr] = o
 	}
-	for _, o := range s.bare(p, family).odds(nil) {
+	for _, o := range s.bareSuit(p, family).odds(nil) {
 		bare[o.addr] = true
 	}
 	for i := range g.registry.Members {
@@ -215,8 +219,8 @@ func (s *Snapshot) absence(m *zones.Member, a netip.Addr) string {
 // because is "what: why", or what alone.
 func because(what, why string) string { return strings.TrimSuffix(what+": "+why, ": ") }
 
-// bare returns the suit of a pool's names without a number.
-func (s *Snapshot) bare(pool, family int) *suit { return s.suits[(2*pool+family)*perFamily] }
+// bareSuit returns the suit of a pool's names without a number.
+func (s *Snapshot) bareSuit(pool, family int) *suit { return s.suits[(2*pool+family)*perFamily] }
 
 // address returns that of a record.
 func (s *suit) address(record uint32) netip.Addr {

@@ -48,7 +48,7 @@ func (e *Explanation) Lines(most int) []string {
 		lines = append(lines, fmt.Sprintf("%s: the members of pool %s", e.Name, e.Pool))
 	}
 	if e.Number >= 0 {
-		lines = append(lines, fmt.Sprintf("%s: the members behind the number %d", e.Name, e.Number))
+		lines = append(lines, fmt.Sprintf("%s: the members behind the number %d, or all where they are none or cannot be split", e.Name, e.Number))
 	}
 	for i := range e.Types {
 		lines = e.Types[i].lines(lines, most)

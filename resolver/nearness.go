@@ -37,17 +37,17 @@ type ground struct {
 	registry *zones.Registry
 	atlas    *zones.Atlas
 
+	sites  map[string]zones.PlaceID
 	spots  []spot   // where members are, each once
 	spot   []uint16 // by member: index into spots
 	names  []uint64 // by member: hash of its name
 	order  []int    // members by spot, fallbacks behind all others
-	places []uint64 // by zones.PlaceID: a key that survives renumbering
-	rows   []row    // by zones.PlaceID
+	labels []string // names that mean a place: continents, countries, sites
 
-	labels    []string  // continents, countries, sites
-	origins   []*origin // where their distances are taken from
-	labelRows []row
+	rows []row    // by zones.PlaceID, and behind them by labels
+	keys []uint64 // of rows; they survive renumbering
 
+	casts    [][]int   // by pool: its members that may be handed out, in order
 	quarters [][]int8  // by pool and member: 0 … 3; −1: not in the pool, or neither active nor fallback
 	books    [][2]book // by pool and family
 }
@@ -82,33 +82,59 @@ func survey(r *zones.Registry, a *zones.Atlas, o *Options) (*ground, error) {
 	if before := o.Previous; before != nil && before.ground.registry == r && before.ground.atlas == a {
 		return before.ground, nil
 	}
-	g := &ground{registry: r, atlas: a, places: make([]uint64, a.Len()), rows: make([]row, a.Len())}
-	sites := map[string]int{}
-	for id := range g.places {
-		if p := a.Place(zones.PlaceID(id)); p.Site != "" {
-			sites[p.Site] = id
+	g := &ground{registry: r, atlas: a, sites: map[string]zones.PlaceID{}}
+	for id := range zones.PlaceID(a.Len()) {
+		if p := a.Place(id); p.Site != "" {
+			g.sites[p.Site] = id
 		}
 	}
-	if err := g.locate(sites); err != nil {
+	if err := g.locate(); err != nil {
 		return nil, err
 	}
-	parallel(o.Workers, len(g.rows), func() func(int) {
-		d := distances{near: r.Zone.Near}
-		return func(id int) {
-			p := a.Place(zones.PlaceID(id))
-			g.places[id] = hash(fmt.Sprintf("%+v", p))
-			g.rows[id] = d.row(g.client(p), g.spots)
-		}
-	})
-	g.label(sites, &distances{near: r.Zone.Near})
-	g.quarters, g.books = make([][]int8, len(r.Pools)), make([][2]book, len(r.Pools))
-	parallel(o.Workers, len(r.Pools), func() func(int) {
-		return func(i int) {
-			g.quarters[i] = partition(r, &r.Pools[i])
-			g.books[i] = write(r, &r.Pools[i], g.quarters[i])
+	g.labels = slices.Clone(zones.Continents)
+	for _, c := range zones.Countries() {
+		g.labels = append(g.labels, c.Code)
+	}
+	for _, s := range r.Sites {
+		g.labels = append(g.labels, s.Name)
+	}
+	g.see(o.Workers)
+	g.casts, g.quarters, g.books = make([][]int, len(r.Pools)), make([][]int8, len(r.Pools)), make([][2]book, len(r.Pools))
+	parallel(o.Workers, len(r.Pools), func(i int) {
+		g.quarters[i] = partition(r, &r.Pools[i])
+		g.books[i] = write(r, &r.Pools[i], g.quarters[i])
+		for _, m := range g.order {
+			if g.quarters[i][m] >= 0 {
+				g.casts[i] = append(g.casts[i], m)
+			}
 		}
 	})
 	return g, nil
+}
+
+// see makes the rows. The names of places see what is in them as one ring, then
+// the nearest to it.
+func (g *ground) see(workers int) {
+	const some = 64 // rows by one goroutine at a time, with one scratch space
+	places := g.atlas.Len()
+	g.rows = make([]row, places+len(g.labels))
+	g.keys = make([]uint64, len(g.rows))
+	parallel(workers, (len(g.rows)+some-1)/some, func(n int) {
+		d := distances{near: g.registry.Zone.Near}
+		for i := n * some; i < min((n+1)*some, len(g.rows)); i++ {
+			if i < places {
+				p := g.atlas.Place(zones.PlaceID(i))
+				g.keys[i], g.rows[i] = hash(fmt.Sprintf("%+v", p)), d.row(g.client(p), g.spots)
+				continue
+			}
+			name := g.labels[i-places]
+			from := g.named(name)
+			g.keys[i], g.rows[i] = hash("name", name), d.row(from, g.spots)
+			if slices.Contains(g.registry.Zone.Strict, name) {
+				g.rows[i] = g.rows[i].within(from, g.spots)
+			}
+		}
+	})
 }
 
 // write writes the books of a pool.
@@ -151,11 +177,11 @@ func (g *ground) client(p zones.Place) *origin {
 // itself, else where the Atlas puts the first of its addresses that it knows. One
 // that nothing places is nowhere, not at the default site: that is a guess about
 // clients.
-func (g *ground) locate(sites map[string]int) error {
+func (g *ground) locate() error {
 	known := map[zones.Place]uint16{}
 	for i := range g.registry.Members {
 		m := &g.registry.Members[i]
-		place := g.home(m, sites)
+		place := g.home(m)
 		at, ok := known[place]
 		if !ok {
 			if len(g.spots) == noSpot {
@@ -176,9 +202,9 @@ func (g *ground) locate(sites map[string]int) error {
 	return nil
 }
 
-func (g *ground) home(m *zones.Member, sites map[string]int) zones.Place {
-	if id, ok := sites[m.Site]; ok {
-		return canonical(g.atlas.Place(zones.PlaceID(id)))
+func (g *ground) home(m *zones.Member) zones.Place {
+	if id, ok := g.sites[m.Site]; ok {
+		return canonical(g.atlas.Place(id))
 	}
 	if c, ok := zones.FindCountry(m.Country); ok || m.At.Known {
 		p := zones.Place{Country: c.Code, Continent: c.Continent, At: c.At}
@@ -205,32 +231,24 @@ func canonical(p zones.Place) zones.Place {
 	return p
 }
 
-// label makes the rows of the names that mean a place: they see what is in it
-// as one ring, then the nearest to it.
-func (g *ground) label(sites map[string]int, d *distances) {
-	add := func(name string, o *origin) {
-		seen := d.row(o, g.spots)
-		if slices.Contains(g.registry.Zone.Strict, name) {
-			seen = seen.within(o, g.spots)
-		}
-		g.labels, g.origins, g.labelRows = append(g.labels, name), append(g.origins, o), append(g.labelRows, seen)
+// named returns where distances of a place that is asked for by name are taken
+// from.
+func (g *ground) named(name string) *origin {
+	if id, ok := g.sites[name]; ok {
+		return g.client(g.atlas.Place(id))
 	}
-	middles := map[string][]point{}
-	for _, c := range zones.Countries() {
-		middles[c.Continent] = append(middles[c.Continent], pointOf(c.At))
-	}
-	for _, name := range zones.Continents {
-		add(name, &origin{Place: zones.Place{Continent: name}, named: true, points: middles[name]})
-	}
-	for _, c := range zones.Countries() {
-		country, _ := zones.FindCountry(c.Code) // uk is gb
-		o := newOrigin(zones.Place{Country: country.Code, Continent: country.Continent, At: country.At})
+	if c, ok := zones.FindCountry(name); ok { // uk is gb
+		o := newOrigin(zones.Place{Country: c.Code, Continent: c.Continent, At: c.At})
 		o.named = true
-		add(c.Code, o)
+		return o
 	}
-	for _, s := range g.registry.Sites {
-		add(s.Name, g.client(g.atlas.Place(zones.PlaceID(sites[s.Name]))))
+	o := &origin{Place: zones.Place{Continent: name}, named: true}
+	for _, c := range zones.Countries() {
+		if c.Continent == name {
+			o.points = append(o.points, pointOf(c.At))
+		}
 	}
+	return o
 }
 
 // origin is where distances are taken from: a client's place, or with named a
@@ -297,47 +315,40 @@ func pointOf(p zones.Point) point {
 	return point{out * zero, out * east, north}
 }
 
+// within returns the spots of r that o holds, in one ring.
+func (r row) within(o *origin, spots []spot) row {
+	if len(r.ends) > 0 && o.holds(&spots[r.spots[0]]) { // they come first, and are a ring
+		return row{r.spots[:r.ends[0]], r.ends[:1]}
+	}
+	return row{}
+}
+
 // distances is scratch space for rows.
 type distances struct {
 	near  zones.Near
-	order []uint64
-	km    []float32
-}
-
-// within returns the spots of r that o holds, in one ring.
-func (r row) within(o *origin, spots []spot) row {
-	var own row
-	if len(r.ends) > 0 && o.holds(&spots[r.spots[0]]) { // they come first, and are a ring
-		own = row{r.spots[:r.ends[0]], r.ends[:1]}
-	}
-	return own
+	order []uint64 // by distance: its bits, and the spot
 }
 
 // row orders the spots by distance from o and groups them into rings.
 func (d *distances) row(o *origin, spots []spot) row {
-	d.km, d.order = d.km[:0], d.order[:0]
+	const least = math.MaxInt16 // makes all distances positive, so that their bits sort as they do
+	d.order = d.order[:0]
 	for i := range spots {
-		km := o.km(&spots[i])
-		d.km = append(d.km, float32(km))
-		d.order = append(d.order, uint64(math.Float32bits(float32(math.MaxInt16+km)))<<16|uint64(i))
+		d.order = append(d.order, uint64(math.Float32bits(float32(least+o.km(&spots[i]))))<<16|uint64(i))
 	}
 	slices.Sort(d.order)
+	km := func(i int) float64 { return float64(math.Float32frombits(uint32(d.order[i]>>16))) - least }
 	r := row{spots: make([]uint16, len(spots))}
-	for i, key := range d.order {
-		r.spots[i] = uint16(key)
-	}
-	for from := 0; from < len(r.spots); {
-		first, end := d.km[r.spots[from]], from+1
-		until := first
-		if first > inside {
-			until = float32(reach(float64(first), d.near))
+	for from, end := 0, 0; from < len(spots); from = end {
+		until := km(from)
+		if until > inside {
+			until = reach(until, d.near)
 		}
-		for end < len(r.spots) && d.km[r.spots[end]] <= until {
-			end++
+		for ; end < len(spots) && km(end) <= until; end++ {
+			r.spots[end] = uint16(d.order[end])
 		}
 		slices.Sort(r.spots[from:end])
 		r.ends = append(r.ends, uint16(end))
-		from = end
 	}
 	return r
 }

@@ -18,7 +18,7 @@ func (s *Snapshot) addNames(previous *Snapshot) error {
 
 // addPoolNames puts the pool's names below every apex: the apex itself,
 // continents, countries and sites, tenants and the same places below them, each
-// bare and numbered. What hangs on the client's place has no label.
+// bare and numbered. What hangs on the client's place has none itself.
 func (s *Snapshot) addPoolNames() {
 	for i, apex := range s.apexes {
 		for number := range perFamily {
@@ -30,7 +30,7 @@ func (s *Snapshot) addPoolNames() {
 				below, suit := label(pool.Name)+apex.wire, 2*p*perFamily+number
 				s.poolName(prefix+below, i, suit, byClient)
 				for l, place := range s.ground.labels {
-					s.poolName(prefix+label(place)+below, i, suit, l)
+					s.poolName(prefix+label(place)+below, i, suit, s.ground.atlas.Len()+l)
 				}
 			}
 		}
@@ -39,13 +39,13 @@ func (s *Snapshot) addPoolNames() {
 
 // poolName makes a pool name of the one at that owner, which may have static
 // records.
-func (s *Snapshot) poolName(owner string, apex, suit, label int) {
+func (s *Snapshot) poolName(owner string, apex, suit, place int) {
 	n := s.names[owner]
 	if n == nil {
 		n = &name{apex: apex}
 		s.names[owner] = n
 	}
-	n.pool, n.suit, n.label = true, suit, label
+	n.pool, n.suit, n.place = true, suit, place
 }
 
 // label returns a DNS label in wire format, nothing for "".

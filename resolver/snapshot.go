@@ -15,9 +15,6 @@ type Snapshot struct {
 	suits  []*suit
 	bases  []uint32 // by suit: number of its first deck, as Turns counts them
 
-	views   [][]view // what the next Build compares with
-	resorts []bool   // by pool and family: handed out are those that fell silent
-
 	ground *ground // for the next Build
 	stats  Stats
 
@@ -42,10 +39,10 @@ type name struct {
 	wild   *name // what stands at * below it
 
 	suit  int // index into Snapshot.suits for A; the one for AAAA is perFamily further
-	label int // index into ground.labels for names that mean the same to every client, else byClient
+	place int // index into ground.rows for names that mean the same to every client, else byClient
 }
 
-// byClient is the label of a name that means the client's own place.
+// byClient is the place of a name that means the client's own place.
 const byClient = -1
 
 // noDeck stands where nobody of that family may be handed out.
@@ -76,30 +73,33 @@ type suit struct {
 	hosts   []host // the candidates, by spot
 	records []byte // the pool's book, with the addresses that are offered first in each member's
 	decks   []deck
-	rows    []uint32 // index into decks, or noDeck, by zones.PlaceID and behind them by ground.labels
+	keys    []string // by deck: who is in it, see dealer.widen
+	rows    []uint32 // index into decks, or noDeck, by ground.rows
 	reach   []uint16 // by the same: how many spots of the row were looked at
 
 	cards int // in decks
-
-	keys []string // by deck: the spots it takes, ring by ring
+	bytes int // of decks, cards, sets, keys, hosts and rows; not of records, which the pool's suits share
 }
 
 // deckFor returns the deck for the family (0: A, 1: AAAA) of a pool name as
 // seen from place, and its number for Turns; nil where nobody may be handed out.
+// A number that has nobody there, for its quarter is gone or the place strict,
+// answers as the bare name does: better that than no answer.
 func (s *Snapshot) deckFor(n *name, family int, place zones.PlaceID) (d *deck, number uint32) {
-	i := n.suit + family*perFamily
-	suit := s.suits[i]
-	if n.label == byClient {
-		number = suit.rows[place]
-	} else {
-		number = suit.rows[len(s.ground.rows)+n.label]
+	at := n.place
+	if at == byClient {
+		at = int(place)
 	}
-	if number == noDeck {
-		return nil, noDeck
+	bare := n.suit - n.suit%perFamily
+	for _, i := range [2]int{n.suit, bare} {
+		i += family * perFamily
+		if number = s.suits[i].rows[at]; number != noDeck {
+			return &s.suits[i].decks[number], s.bases[i] + number
+		}
 	}
-	return &suit.decks[number], s.bases[i] + number
+	return nil, noDeck
 }
 
 // clientDependent reports whether the answer depends on where the client is,
 // and so whether an ECS scope may be other than 0.
-func (n *name) clientDependent() bool { return n.pool && n.label == byClient }
+func (n *name) clientDependent() bool { return n.pool && n.place == byClient }

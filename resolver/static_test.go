@@ -27,11 +27,11 @@ func TestMailbox(t *testing.T) {
 // TestStaticKeepsDecks: what Build put at an owner before stays there.
 func TestStaticKeepsDecks(t *testing.T) {
 	wire, _ := wireName("pool.example")
-	s := &Snapshot{names: map[string]*name{wire: {pool: true, suit: 3, label: 4}}}
+	s := &Snapshot{names: map[string]*name{wire: {pool: true, suit: 3, place: 4}}}
 	if err := s.addStatic(&sampleRegistry); err != nil {
 		t.Fatal(err)
 	}
-	if n := s.names[wire]; !n.pool || n.suit != 3 || n.label != 4 || len(n.static) != 2 {
+	if n := s.names[wire]; !n.pool || n.suit != 3 || n.place != 4 || len(n.static) != 2 {
 		t.Errorf("%+v", n)
 	}
 	for _, owner := range []string{"dns.pool.example", "b.dns.pool.example"} {

@@ -95,7 +95,7 @@ func (s *Snapshot) WhatIf(lost []string) (*Outlook, error) {
 }
 
 // usable counts the hosts of a pool that may be handed out.
-func (s *Snapshot) usable(pool, family int) int { return len(s.bare(pool, family).hosts) }
+func (s *Snapshot) usable(pool, family int) int { return len(s.bareSuit(pool, family).hosts) }
 
 // loads is what each site gives and gets by its name; "" is what stands in none.
 func (s *Snapshot) loads(family int) map[string]*Load {
@@ -103,12 +103,12 @@ func (s *Snapshot) loads(family int) map[string]*Load {
 	for _, site := range g.registry.Sites {
 		all[site.Name] = &Load{}
 	}
-	for _, h := range s.bare(0, family).hosts {
+	for _, h := range s.bareSuit(0, family).hosts {
 		all[g.spots[h.spot].Site].Usable++
 	}
 	n := s.names[s.apexes[0].wire]
-	for client, site := range g.registry.Sites {
-		id := zones.PlaceID(1 + client) // as NewAtlas numbers them
+	for _, site := range g.registry.Sites {
+		id := g.sites[site.Name]
 		d, _ := s.deckFor(n, family, id)
 		if d == nil {
 			continue
