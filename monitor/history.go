@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -284,11 +285,14 @@ func addrPrefix(a netip.Addr) []byte {
 	return append([]byte{byte(len(b))}, b...)
 }
 
-// timeKey sorts by time: nanoseconds since 1970.
+// timeKey sorts by time: nanoseconds since 1970. Times before 1678 and after 2261
+// have the key of the first or the last that there is.
 func timeKey(t time.Time) []byte {
-	var ns int64 // of the zero Time, which has none: 1970
-	if !t.IsZero() {
-		ns = t.UnixNano()
+	ns := t.UnixNano()
+	if first := time.Unix(0, math.MinInt64); t.Before(first) {
+		ns = math.MinInt64
+	} else if last := time.Unix(0, math.MaxInt64); t.After(last) {
+		ns = math.MaxInt64
 	}
 	return binary.BigEndian.AppendUint64(nil, uint64(ns)^1<<63)
 }

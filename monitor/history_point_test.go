@@ -91,7 +91,12 @@ func TestRange(t *testing.T) {
 		}
 		raw++
 	}
-	if raw != 1200 {
+	for p := range h.Range(addr(1), time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)) {
+		if raw--; p.Checks != 1 {
+			t.Fatalf("%+v", p)
+		}
+	}
+	if raw += 1300; raw != 1200 {
 		t.Errorf("%d points", raw)
 	}
 }
