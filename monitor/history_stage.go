@@ -104,9 +104,9 @@ func (h *History) move(tx *bolt.Tx, stage int, start []byte, now time.Time) erro
 	from := tx.Bucket(stages[stage].bucket)
 	c := from.Bucket(start).Cursor()
 	k, _ := c.First()
-	if last := stage == len(stages)-1; k == nil || last {
+	if k == nil || stage == len(stages)-1 {
 		err := from.DeleteBucket(start)
-		if stage > 0 { // a day of checks
+		if stage == 1 { // a day of checks
 			err = errors.Join(err, forget(tx, now.Add(-h.o.Keep)))
 		}
 		return err
