@@ -19,8 +19,8 @@ const maxChanges = 100
 // comments and the order of things are no change.
 func Diff(old, new *Registry) []string {
 	before, after := *old, *new
-	before.Pools, after.Pools = tenants(old), tenants(new)
-	before.Records, after.Records = nil, nil // one by one as they stand in DNS, whichever block they are in
+	before.Pools, after.Pools = old.Pools[min(1, len(old.Pools)):], new.Pools[min(1, len(new.Pools)):] // the whole pool's values are the zone's
+	before.Records, after.Records = nil, nil                                                           // one by one, whichever block they are in
 	lines := compare(nil, "", reflect.ValueOf(before), reflect.ValueOf(after))
 	lines = set(lines, "record", recordTexts(old), recordTexts(new))
 	if n := len(lines) - maxChanges; n > 0 {
@@ -29,9 +29,7 @@ func Diff(old, new *Registry) []string {
 	return lines
 }
 
-// tenants are the pools but the whole one, whose values are the zone's.
-func tenants(r *Registry) []Pool { return r.Pools[min(1, len(r.Pools)):] }
-
+// recordTexts are the records as they stand in DNS.
 func recordTexts(r *Registry) (lines []string) {
 	for i := range r.Records {
 		for _, rr := range r.Records[i].RRs() {

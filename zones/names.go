@@ -40,17 +40,16 @@ func (c *checker) names() {
 		path []any // where it stands; nil: in no file
 	}
 	taken := make(map[string]owner)
-	for _, n := range []string{"0", "1", "2", "3"} {
-		taken[n] = owner{what: "a part of the pool, as in " + n + "." + c.r.Zone.Name}
+	builtin := func(what string, names ...string) {
+		for _, name := range names {
+			taken[name] = owner{what: strings.ReplaceAll(what, "NAME", name)}
+		}
 	}
-	for _, name := range Continents {
-		taken[name] = owner{what: "the continent " + name}
-	}
+	builtin("a part of the pool, as in NAME."+c.r.Zone.Name, "0", "1", "2", "3")
+	builtin("the continent NAME", Continents...)
+	builtin("a name that explains answers", "_why", "_status", "_member")
 	for _, country := range Countries() {
-		taken[country.Code] = owner{what: "the country " + country.Code}
-	}
-	for _, name := range []string{"_why", "_status", "_member"} {
-		taken[name] = owner{what: "a name that explains answers"}
+		builtin("the country NAME", country.Code)
 	}
 	seen := make(map[[2]string]bool)
 	// Of one group several may stand under one label.
