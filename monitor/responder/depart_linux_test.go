@@ -69,6 +69,26 @@ func TestDepartures(t *testing.T) {
 	}
 }
 
+// A kernel that did not take the option for stamps is not asked for any: it would
+// refuse the control message, and the reply with it.
+func TestNoDepartures(t *testing.T) {
+	s := &Server{State: always(good), Interleave: 64}
+	c := dial(t, open(t, s, "127.0.0.1:0"))
+	if err := unix.SetsockoptInt(int(stepped(t, s).fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING, 0); err != nil {
+		t.Fatal(err)
+	}
+	r, last := stepped(t, s), packet(4, modeClient)
+	for want := range 5 {
+		c.send(interleaved(last, 1, uint64(2+want)))
+		r.take(t, 1)
+		r.round()
+		last = c.receive()
+	}
+	if got := s.Counters(); r.left.next != 0 || got[Answered] != 2 || got[Interleaved] != 3 {
+		t.Errorf("asked for %d stamps, counters %v", r.left.next, got)
+	}
+}
+
 // What stands in for the next one is undercut now and then, follows when things
 // change, and is moved little by one that is far out.
 func TestUsual(t *testing.T) {

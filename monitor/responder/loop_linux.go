@@ -24,6 +24,7 @@ type loop struct {
 	*socket
 	fd      uintptr
 	briefly bool // waits are, see precedence.Brief
+	stamps  bool // the kernel stamps what is sent, where it is asked to
 
 	head    [batch]unix.Mmsghdr
 	iov     [batch]unix.Iovec
@@ -42,6 +43,8 @@ type loop struct {
 
 func newLoop(s *Server, sk *socket, fd uintptr) *loop {
 	l := &loop{Server: s, socket: sk, fd: fd, briefly: precedence.Brief(fd, len(s.sockets)), used: batch}
+	granted, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING)
+	l.stamps = err == nil && granted&unix.SOF_TIMESTAMPING_SOFTWARE != 0
 	for i := range l.head {
 		l.iov[i].Base = &l.buf[i][0]
 		l.iov[i].SetLen(maxRequest)
