@@ -70,14 +70,17 @@ func TestOctetByOctet(t *testing.T) {
 	}
 }
 
-// TestLongQuery: one of 60,000 octets, with a short one on either side.
+// TestLongQuery: one of 65,535 octets, with a short one on either side.
 func TestLongQuery(t *testing.T) {
 	conn := dial(t, "tcp", serving(t, newSample(t), Config{}, "127.0.0.1:0"))
 	q := question("pool.example.", dns.TypeA)
-	q.SetEdns0(1232, false).IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_PADDING{Padding: make([]byte, 60000)}}
+	q.SetEdns0(1232, false).IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_PADDING{Padding: make([]byte, maxTCP-45)}}
 	long, err := q.Pack()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(long) != maxTCP {
+		t.Fatal(len(long))
 	}
 	go conn.Write(framed(t, shapes(t)["A"], long, shapes(t)["A"]))
 	for range 3 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,6 +132,24 @@ func TestSignedWithoutKeys(t *testing.T) {
 	got := new(dns.Msg)
 	if err := got.Unpack(reply); err != nil || verdict != NotAuth || got.Rcode != dns.RcodeNotAuth || got.IsTsig() == nil || got.IsTsig().Error != dns.RcodeBadKey {
 		t.Errorf("%v %v %v", verdict, err, got)
+	}
+}
+
+// TestSignedTooLong: two names of the longest do not fit into 512 octets, and
+// nothing that is longer goes out.
+func TestSignedTooLong(t *testing.T) {
+	s, turns := besidePool(t, nil)
+	longest := strings.Repeat(strings.Repeat("x", 62)+".", 3)
+	for last, want := range map[int]Verdict{60: Dropped, 3: NotAuth} {
+		name := longest + strings.Repeat("y", last) + "."
+		raw, _ := signedQuery(t, question(longest+strings.Repeat("z", last)+".", dns.TypeA), name, "hmac-sha256", time.Now())
+		client, small := netip.MustParseAddr("203.0.113.9"), Transport{}
+		if reply, v := s.Answer(nil, raw, client, small, turns); v != want || len(reply) > minUDP {
+			t.Errorf("%v, %d octets", v, len(reply))
+		}
+		if reply, v := s.Answer(nil, raw, client, Transport{TCP: true}, turns); v != NotAuth || len(reply) == 0 {
+			t.Errorf("by TCP %v, %d octets", v, len(reply))
+		}
 	}
 }
 
