@@ -1,12 +1,15 @@
 package resolver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/timepool/timepool/zones"
+	"golang.org/x/sync/errgroup"
 )
 
 // Options of Build.
@@ -136,3 +139,17 @@ func Build(r *zones.Registry, a *zones.Atlas, scores zones.Scores, o Options) (*
 // perFamily is how many suits a pool has in a family: the bare one, which is
 // the first, and the quarters. Suits stand by pool, family and these.
 const perFamily = 1 + quartersOf
+
+// parallel calls do(0) … do(n−1) on so many goroutines and returns when all are
+// done. 0 goroutines means as many as the scheduler has processors.
+func parallel(goroutines, n int, do func(i int)) {
+	var all errgroup.Group
+	all.SetLimit(cmp.Or(goroutines, runtime.GOMAXPROCS(0)))
+	for i := range n {
+		all.Go(func() error {
+			do(i)
+			return nil
+		})
+	}
+	_ = all.Wait() // nothing of it fails
+}
