@@ -119,7 +119,7 @@ func (s *suit) recordsOf(h *host) []byte {
 // to the same rings share it; it is named after the first of them. It is noDeck
 // for a row that has nobody.
 func (d *dealer) deck(r *row, place uint64) uint32 {
-	if i := len(d.reach); d.old != nil && !slices.ContainsFunc(r.spots[:d.old.reach[i]], d.moves) {
+	if i := len(d.reach); d.old != nil && !d.moves(r.spots[:d.old.reach[i]]) {
 		d.reach = append(d.reach, d.old.reach[i])
 		return d.again(d.old.rows[i], place)
 	}
@@ -130,17 +130,24 @@ func (d *dealer) deck(r *row, place uint64) uint32 {
 	if number, ok := d.known[string(d.key)]; ok {
 		return number
 	}
-	key := string(d.key)
 	if old, ok := d.formerly(d.gather()); ok {
-		d.known[key] = d.again(old, place)
-	} else {
-		d.known[key] = d.add(d.cut(mix(d.id^place)), key)
+		return d.again(old, place)
 	}
+	key := string(d.key)
+	d.known[key] = d.add(d.cut(mix(d.id^place)), key)
 	return d.known[key]
 }
 
-// moves reports whether somebody came or went at a spot.
-func (d *dealer) moves(spot uint16) bool { return d.changed[spot] }
+// moves reports whether somebody came or went at one of the spots. It is a loop
+// of its own as most of what a flap costs is here.
+func (d *dealer) moves(spots []uint16) bool {
+	for _, spot := range spots {
+		if d.changed[spot] {
+			return true
+		}
+	}
+	return false
+}
 
 // again returns the number of a deck of old, taken over when place is the first
 // to come to it.
