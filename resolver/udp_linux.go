@@ -41,7 +41,7 @@ type batch struct {
 }
 
 func newBatch(room int) *batch {
-	b := &batch{n: batchLen, replies: make([]byte, 0, room)}
+	b := &batch{n: batchLen, most: batchLen, replies: make([]byte, 0, room)}
 	for i := range b.in {
 		b.inIov[i].Base = &b.packets[i][0]
 		b.inIov[i].SetLen(maxQuery)
@@ -83,7 +83,6 @@ func (l *udpLoop) many() {
 	fd, b := l.file.Fd(), newBatch(l.room(batchLen))
 	b.out.probe(fd)
 	b.briefly = precedence.Brief(fd, len(l.server.udp))
-	b.most = batchLen
 	var rest time.Time
 	for failures := 0; ; {
 		errno := b.receive(fd)

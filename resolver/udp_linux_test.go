@@ -34,7 +34,6 @@ func TestUnsent(t *testing.T) {
 	}
 	defer l.file.Close()
 	fd, b := l.file.Fd(), newBatch(l.room(batchLen))
-	b.most = batchLen
 	const sent = 5
 	for i := range sent {
 		query := shapes(t)["plain"]
