@@ -92,11 +92,9 @@ func TestCheck(t *testing.T) {
 func TestCheckCancelled(t *testing.T) {
 	for name, after := range map[string]time.Duration{"in an exchange": time.Second, "between two": 4 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), after)
-			defer cancel()
 			p := &Prober{Query: (&asker{samples: []Sample{lost}}).query, Gap: time.Minute}
 			start := time.Now()
-			if s := p.Check(ctx, fra1); s.Outcome != Unmeasured || s.Err != cancelled {
+			if s := p.Check(ending(t, after), fra1); s.Outcome != Unmeasured || s.Err != cancelled {
 				t.Errorf("%s: %+v", name, s)
 			}
 			if time.Since(start) != after {
