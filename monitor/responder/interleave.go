@@ -69,7 +69,7 @@ func interleaves(request []byte) bool {
 
 // recall gives, once, when the reply to client left that had the receive stamp
 // which is the origin of a request; zero where that is forgotten. A request that
-// comes twice gets a basic reply (RFC 9769 §2).
+// comes twice gets a basic reply.
 func (m *memory) recall(client netip.Addr, origin Stamp) (departed Stamp) {
 	pair, tag := m.place(client, origin)
 	for i := range pair {
