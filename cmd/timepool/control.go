@@ -80,6 +80,7 @@ func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, log *slog.Lo
 	go func() { done <- s.Serve(l) }()
 	select {
 	case err := <-done:
+		s.Close() // or those who are connected would be waited for
 		return err
 	case <-ctx.Done():
 	}
